@@ -1,0 +1,24 @@
+//! The native kernel of `dedup`: normal forms, shingle hashes, MinHash sketches and overlaps of many
+//! texts, as `dedup/_core.pyi` documents them and `dedup/_reference.py` spells them out.
+//!
+//! Only `python` knows of Python; the rest is plain Rust over slices.
+
+mod ascii;
+mod chars;
+mod hash_set;
+pub mod minhash;
+pub mod normalize;
+pub mod shingles;
+pub mod simd;
+pub mod sketch;
+pub mod stages;
+mod table;
+pub mod texts;
+pub mod threads;
+mod unicode_tables;
+mod xxh3;
+
+#[cfg(feature = "python")]
+mod python;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,231 @@
+//! MinHash sketches and their band hashes.
+//!
+//! MinHash: A. Broder, "On the resemblance and containment of documents" (1997). The permutations
+//! are those of datasketch 2's `affine32` scheme: permutation k maps a hash h to
+//! `a[k] * fmix32(h) + b[k]` modulo 2^32, with h the low 32 bits and fmix32 the finaliser of
+//! MurmurHash3 (A. Appleby). The sketch has the least value for each permutation.
+
+use xxhash_rust::xxh3::{xxh3_128, xxh3_64_with_seed};
+
+use crate::simd::Level;
+
+/// The parameters of k permutations.
+#[derive(Clone, Copy)]
+pub struct Permutations<'a> {
+    a: &'a [u32],
+    b: &'a [u32],
+}
+
+impl<'a> Permutations<'a> {
+    /// None if there are not as many of one as of the other.
+    pub fn new(a: &'a [u32], b: &'a [u32]) -> Option<Self> {
+        (a.len() == b.len()).then_some(Permutations { a, b })
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.a.len()
+    }
+}
+
+/// The finaliser of MurmurHash3.
+#[inline(always)]
+fn fmix32(mut h: u32) -> u32 {
+    h = (h ^ h >> 16).wrapping_mul(0x85EB_CA6B);
+    h = (h ^ h >> 13).wrapping_mul(0xC2B2_AE35);
+    h ^ h >> 16
+}
+
+/// Writes the sketch of a set of hashes; of the empty one, 2^32 - 1 everywhere. `mixed` is a buffer.
+pub fn sketch(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>, out: &mut [u32]) {
+    assert_eq!(out.len(), by.count());
+    mixed.clear();
+    mixed.extend(set.iter().map(|&hash| fmix32(hash as u32)));
+    // Blocks of permutations whose values stay in registers while all hashes go by.
+    let block = match level {
+        Level::Avx512 => 128,
+        Level::Avx2 => 32,
+        Level::Portable => 16,
+    };
+    let outs = out.chunks_mut(block).zip(by.a.chunks(block).zip(by.b.chunks(block)));
+    for (out, (a, b)) in outs {
+        match level {
+            // SAFETY: Level::detect found these instructions.
+            #[cfg(all(has_avx512, target_arch = "x86_64"))]
+            Level::Avx512 => unsafe { avx512::block(mixed, a, b, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { avx2::block(mixed, a, b, out) },
+            _ => portable::<16>(mixed, a, b, out),
+        }
+    }
+}
+
+/// Up to N permutations; the compiler makes vectors of the arrays.
+#[inline(always)]
+fn portable<const N: usize>(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
+    let (a, b) = (padded::<N>(a), padded::<N>(b));
+    let mut least = [u32::MAX; N];
+    for &h in mixed {
+        for k in 0..N {
+            least[k] = least[k].min(a[k].wrapping_mul(h).wrapping_add(b[k]));
+        }
+    }
+    out.copy_from_slice(&least[..out.len()]);
+}
+
+fn padded<const N: usize>(values: &[u32]) -> [u32; N] {
+    let mut all = [0; N];
+    all[..values.len()].copy_from_slice(values);
+    all
+}
+
+#[cfg(all(has_avx512, target_arch = "x86_64"))]
+#[allow(clippy::incompatible_msrv)] // build.rs sets has_avx512 only where the compiler has these
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    /// Up to 128 permutations, in as few registers as hold them.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512 F.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn block(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
+        match out.len() {
+            0..=16 => registers::<1>(mixed, a, b, out),
+            17..=32 => registers::<2>(mixed, a, b, out),
+            33..=64 => registers::<4>(mixed, a, b, out),
+            _ => registers::<8>(mixed, a, b, out),
+        }
+    }
+
+    /// 3 * R + 2 registers of the 32 there are.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn registers<const R: usize>(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
+        let (a, b) = (load::<R>(a), load::<R>(b));
+        let mut least = [_mm512_set1_epi32(-1); R];
+        for &h in mixed {
+            let h = _mm512_set1_epi32(h as i32);
+            for k in 0..R {
+                let value = _mm512_add_epi32(_mm512_mullo_epi32(a[k], h), b[k]);
+                least[k] = _mm512_min_epu32(least[k], value);
+            }
+        }
+        for (out, least) in out.chunks_mut(16).zip(least) {
+            let mut values = [0u32; 16];
+            // SAFETY: `values` holds 16.
+            unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), least) };
+            out.copy_from_slice(&values[..out.len()]);
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load<const R: usize>(values: &[u32]) -> [__m512i; R] {
+        let mut all = [_mm512_setzero_si512(); R];
+        for (all, values) in all.iter_mut().zip(values.chunks(16)) {
+            let sixteen = super::padded::<16>(values);
+            // SAFETY: `sixteen` holds 16.
+            *all = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
+        }
+        all
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    /// Up to 32 permutations: 4 registers each of a, b and the least values, 4 to work with.
+    ///
+    /// # Safety
+    /// The CPU must have AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn block(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
+        let (a, b) = (super::padded::<32>(a), super::padded::<32>(b));
+        let load = |values: &[u32; 32], k: usize| {
+            // SAFETY: 8 * k + 8 <= 32.
+            unsafe { _mm256_loadu_si256(values.as_ptr().add(8 * k).cast()) }
+        };
+        let (a, b) = ([0, 1, 2, 3].map(|k| load(&a, k)), [0, 1, 2, 3].map(|k| load(&b, k)));
+        let mut least = [_mm256_set1_epi32(-1); 4];
+        for &h in mixed {
+            let h = _mm256_set1_epi32(h as i32);
+            for k in 0..4 {
+                let value = _mm256_add_epi32(_mm256_mullo_epi32(a[k], h), b[k]);
+                least[k] = _mm256_min_epu32(least[k], value);
+            }
+        }
+        let mut values = [0u32; 32];
+        for (k, least) in least.into_iter().enumerate() {
+            // SAFETY: 8 * k + 8 <= 32.
+            unsafe { _mm256_storeu_si256(values.as_mut_ptr().add(8 * k).cast(), least) };
+        }
+        out.copy_from_slice(&values[..out.len()]);
+    }
+}
+
+/// Writes one hash a band: XXH3-64 of its rows as little-endian bytes, the band's number as seed.
+/// `bytes` is a buffer.
+pub fn band_hashes(sketch: &[u32], rows: usize, bytes: &mut Vec<u8>, out: &mut [u64]) {
+    assert!(out.len() * rows <= sketch.len());
+    for (band, (out, values)) in out.iter_mut().zip(sketch.chunks_exact(rows)).enumerate() {
+        bytes.clear();
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        *out = xxh3_64_with_seed(bytes, band as u64);
+    }
+}
+
+/// XXH3-128 with seed 0, high half first.
+pub fn digest(text: &[u8]) -> [u64; 2] {
+    let hash = xxh3_128(text);
+    [(hash >> 64) as u64, hash as u64]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    #[test]
+    fn fmix32_of_murmurhash3() {
+        assert_eq!([0, 1, 0xFFFF_FFFF].map(fmix32), [0, 0x514E_28B7, 0x81F1_6F39]);
+    }
+
+    #[test]
+    fn levels_agree_with_the_definition() {
+        let mut random = Random::new(5);
+        let mut mixed = Vec::new();
+        for k in [1, 7, 16, 17, 32, 33, 64, 100, 128, 129, 256, 300] {
+            for size in [0, 1, 2, 50] {
+                let set: Vec<u64> = (0..size).map(|_| random.next()).collect();
+                let a: Vec<u32> = (0..k).map(|_| random.next() as u32 | 1).collect();
+                let b: Vec<u32> = (0..k).map(|_| random.next() as u32).collect();
+                let value =
+                    |k: usize, h: u64| a[k].wrapping_mul(fmix32(h as u32)).wrapping_add(b[k]);
+                let least = |k| set.iter().map(|&h| value(k, h)).min().unwrap_or(u32::MAX);
+                let expected: Vec<u32> = (0..k).map(least).collect();
+                for level in Level::available() {
+                    let mut out = vec![0; k];
+                    sketch(level, &set, Permutations::new(&a, &b).unwrap(), &mut mixed, &mut out);
+                    assert_eq!(out, expected, "{level:?} {k} {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bands_by_hand() {
+        let (mut bytes, mut out) = (Vec::new(), [0; 2]);
+        band_hashes(&[1, 2, 3, 4, 5], 2, &mut bytes, &mut out);
+        assert_eq!(out[0], xxh3_64_with_seed(&[1, 0, 0, 0, 2, 0, 0, 0], 0));
+        assert_eq!(out[1], xxh3_64_with_seed(&[3, 0, 0, 0, 4, 0, 0, 0], 1));
+    }
+
+    #[test]
+    fn digest_of_nothing() {
+        // XXH3-128 of the empty input with seed 0: xxHash's own sanity test.
+        assert_eq!(digest(b""), [0x99AA_06D3_0147_98D8, 0x6001_C324_468D_497F]);
+    }
+}

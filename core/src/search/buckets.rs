@@ -1,0 +1,102 @@
+//! Buckets: documents that are equal in a band.
+
+use super::Corpus;
+use crate::threads::Workers;
+
+/// For each document the buckets that it shares with another, and the kept documents in each bucket.
+pub struct Buckets {
+    /// Buckets of rank r: `of[starts[r]..starts[r + 1]]`.
+    starts: Vec<usize>,
+    of: Vec<u32>,
+    /// Kept documents of bucket b, ascending: `kept[room[b]..room[b] + filled[b]]`.
+    room: Vec<usize>,
+    filled: Vec<u32>,
+    kept: Vec<u32>,
+}
+
+impl Buckets {
+    /// Groups the documents band by band; a document alone in its bucket is not in it.
+    pub fn new(corpus: &Corpus, workers: &Workers) -> Result<Buckets, ()> {
+        let groups = workers.map((0..corpus.bands).collect(), Vec::new, |keyed, band| {
+            Ok::<_, ()>(shared_buckets(corpus, band, keyed))
+        })?;
+        let mut starts = vec![0usize; corpus.count() + 1];
+        let mut room = vec![0usize];
+        for (members, ends) in &groups {
+            members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
+            let base = room[room.len() - 1];
+            room.extend(ends.iter().map(|&end| base + end as usize));
+        }
+        for rank in 0..corpus.count() {
+            starts[rank + 1] += starts[rank];
+        }
+        let mut next = starts.clone();
+        let mut of = vec![0u32; starts[corpus.count()]];
+        let mut bucket = 0u32;
+        for (members, ends) in groups {
+            let mut first = 0usize;
+            for end in ends {
+                for &rank in &members[first..end as usize] {
+                    of[next[rank as usize]] = bucket;
+                    next[rank as usize] += 1;
+                }
+                first = end as usize;
+                bucket += 1;
+            }
+        }
+        let (filled, kept) = (vec![0; bucket as usize], vec![0; of.len()]);
+        Ok(Buckets { starts, of, room, filled, kept })
+    }
+
+    /// For each bucket of this document, the kept documents in it, ascending.
+    pub fn kept_beside(&self, rank: u32) -> impl Iterator<Item = &[u32]> {
+        let rank = rank as usize;
+        self.of[self.starts[rank]..self.starts[rank + 1]].iter().map(|&bucket| {
+            let first = self.room[bucket as usize];
+            &self.kept[first..first + self.filled[bucket as usize] as usize]
+        })
+    }
+
+    /// The document stays. Documents must come in keep order.
+    pub fn keep(&mut self, rank: u32) {
+        let place = rank as usize;
+        for &bucket in &self.of[self.starts[place]..self.starts[place + 1]] {
+            let bucket = bucket as usize;
+            self.kept[self.room[bucket] + self.filled[bucket] as usize] = rank;
+            self.filled[bucket] += 1;
+        }
+    }
+}
+
+/// Members of the buckets of a band that have two or more, bucket after bucket, and where each ends.
+fn shared_buckets(corpus: &Corpus, band: usize, keyed: &mut Vec<(u64, u32)>) -> (Vec<u32>, Vec<u32>) {
+    keyed.clear();
+    // Most documents are alone in their bucket: two bits a hash, in a table that stays in the cache,
+    // tell those that surely are, and only the rest is sorted.
+    let count = corpus.count();
+    let mask = (count * 8).next_power_of_two().max(64) - 1;
+    let mut once = vec![0u64; mask / 64 + 1];
+    let mut twice = vec![0u64; mask / 64 + 1];
+    for rank in 0..count {
+        let place = corpus.band(rank, band) as usize & mask;
+        let bit = 1u64 << (place % 64);
+        twice[place / 64] |= once[place / 64] & bit;
+        once[place / 64] |= bit;
+    }
+    for rank in 0..count {
+        let hash = corpus.band(rank, band);
+        let place = hash as usize & mask;
+        if twice[place / 64] >> (place % 64) & 1 == 1 {
+            keyed.push((hash, rank as u32));
+        }
+    }
+    keyed.sort_unstable();
+    let (mut members, mut ends) = (Vec::new(), Vec::new());
+    for group in keyed.chunk_by(|left, right| left.0 == right.0) {
+        if group.len() > 1 {
+            members.extend(group.iter().map(|&(_, rank)| rank));
+            ends.push(members.len() as u32);
+        }
+    }
+    (members, ends)
+}

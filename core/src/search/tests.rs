@@ -1,0 +1,163 @@
+//! The pass against the definitions, pair by pair, on small random corpora.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::minhash::Permutations;
+use crate::sketch::{sketch_texts, Columns, Settings};
+use crate::testing::Random;
+use crate::texts::Source;
+
+const BANDS: usize = 16;
+const ROWS: usize = 2;
+
+/// Columns of a corpus, and its documents in keep order.
+struct Sketched {
+    blob: Vec<u8>,
+    offsets: Vec<i64>,
+    rows: Vec<i64>,
+    shingles: Vec<u32>,
+    bands: Vec<u64>,
+    samples: Vec<u64>,
+    sample_offsets: Vec<i64>,
+}
+
+fn sketched(texts: &[String]) -> Sketched {
+    let n = texts.len();
+    let blob = texts.concat().into_bytes();
+    let mut offsets = vec![0i64];
+    offsets.extend(texts.iter().scan(0, |sum, text| {
+        *sum += text.len() as i64;
+        Some(*sum)
+    }));
+    let mut random = Random::new(1);
+    let a: Vec<u32> = (0..BANDS * ROWS).map(|_| random.next() as u32 | 1).collect();
+    let b: Vec<u32> = (0..BANDS * ROWS).map(|_| random.next() as u32).collect();
+    let (mut tokens, mut shingles) = (vec![0; n], vec![0; n]);
+    let (mut digests, mut bands) = (vec![0; 2 * n], vec![0; BANDS * n]);
+    let settings = Settings {
+        shingle: 2,
+        permutations: Permutations::new(&a, &b).unwrap(),
+        bands: BANDS,
+        rows: ROWS,
+        sample_bits: 1,
+    };
+    let columns =
+        Columns { tokens: &mut tokens, shingles: &mut shingles, digests: &mut digests, bands: &mut bands };
+    let source = Texts::new(Source::Fixed(&blob), &offsets).unwrap();
+    let workers = Workers::new(1).unwrap();
+    let pieces = sketch_texts(&source, settings, columns, &workers, &Cancel::new()).unwrap();
+    let (mut samples, mut sample_offsets) = (Vec::new(), vec![0i64]);
+    for (_, lists) in pieces {
+        samples.extend(lists.values);
+        for size in lists.sizes {
+            sample_offsets.push(sample_offsets[sample_offsets.len() - 1] + size as i64);
+        }
+    }
+    let mut rows: Vec<i64> = (0..n as i64).collect();
+    rows.sort_by_key(|&row| (u32::MAX - shingles[row as usize], row));
+    Sketched { blob, offsets, rows, shingles, bands, samples, sample_offsets }
+}
+
+/// A vocabulary small enough for chance overlaps, mutations of a few bases, and distinct texts only.
+fn some_texts(random: &mut Random) -> Vec<String> {
+    let word = |random: &mut Random| format!("w{}", random.below(60));
+    let bases: Vec<Vec<String>> = (0..4)
+        .map(|_| {
+            let length = 5 + random.below(120);
+            (0..length).map(|_| word(random)).collect()
+        })
+        .collect();
+    let mut texts = BTreeSet::new();
+    for _ in 0..60 {
+        let mut words = bases[random.below(4)].clone();
+        for _ in 0..random.below(12) {
+            let at = random.below(words.len());
+            words[at] = word(random);
+        }
+        match random.below(4) {
+            0 => words.truncate(1 + random.below(words.len())),
+            1 => words.extend(bases[random.below(4)].clone()),
+            _ => {}
+        }
+        texts.insert(words.join(" "));
+    }
+    texts.into_iter().collect()
+}
+
+/// Everything by its definition; (keeper, shared, candidates, matches, limited, left out).
+fn brute_force(corpus: &Corpus, texts: &[String], rules: &Rules, most: usize) -> Outcome {
+    let sets: Vec<BTreeSet<Vec<&str>>> = (0..corpus.count())
+        .map(|rank| {
+            let words: Vec<&str> = texts[corpus.row(rank)].split(' ').collect();
+            if words.len() < 2 { BTreeSet::from([words]) } else { words.windows(2).map(<[_]>::to_vec).collect() }
+        })
+        .collect();
+    let mut outcome = Outcome::default();
+    let mut kept: Vec<usize> = Vec::new();
+    for rank in 0..corpus.count() {
+        let candidates: Vec<usize> =
+            kept.iter().copied().filter(|&other| is_candidate(corpus, rules, rank, other)).collect();
+        outcome.candidates += candidates.len() as u64;
+        outcome.limited += u64::from(candidates.len() > most);
+        outcome.left_out += candidates.len().saturating_sub(most) as u64;
+        let mut best: Option<Match> = None;
+        for &other in candidates.iter().take(most) {
+            let shared = sets[rank].intersection(&sets[other]).count() as u32;
+            let found = rules.matched(shared, sets[rank].len() as u32, other as u32, sets[other].len() as u32);
+            outcome.matches += u64::from(found.is_some());
+            best = [best, found].into_iter().flatten().reduce(|x, y| if y.beats(&x) { y } else { x });
+        }
+        outcome.keeper.push(best.map_or(rank as i64, |best| i64::from(best.kept)));
+        outcome.shared.push(best.map_or(0, |best| best.shared));
+        if best.is_none() {
+            kept.push(rank);
+        }
+    }
+    outcome
+}
+
+fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bool {
+    let (left, right) = (corpus.sample(rank), corpus.sample(other));
+    let shared = left.iter().filter(|hash| right.contains(hash)).count();
+    let band = (0..BANDS).any(|band| corpus.band(rank, band) == corpus.band(other, band));
+    (band && rules.passes_screen(left.len(), right.len(), shared))
+        || (rules.may_be_contained(corpus.size(rank)) && shared >= rules.contained_floor(left.len()))
+}
+
+#[test]
+fn equals_brute_force() {
+    let mut random = Random::new(7);
+    let (mut matches, mut left_out) = (0, 0);
+    for round in 0..300 {
+        let texts = some_texts(&mut random);
+        let columns = sketched(&texts);
+        let source = Texts::new(Source::Fixed(&columns.blob), &columns.offsets).unwrap();
+        let corpus = Corpus {
+            texts: &source,
+            rows: &columns.rows,
+            shingles: &columns.shingles,
+            band_hashes: &columns.bands,
+            bands: BANDS,
+            samples: &columns.samples,
+            sample_offsets: &columns.sample_offsets,
+            hash_bits: 63,
+            shingle: 2,
+        };
+        let rules = Rules {
+            threshold: [0.3, 0.6, 0.8][random.below(3)],
+            containment: [None, Some(0.5), Some(0.8), Some(1.0)][random.below(4)],
+            min_contained: [1, 10, 40][random.below(3)],
+        };
+        let most = [1, 3, 1000][random.below(3)];
+        let expected = brute_force(&corpus, &texts, &rules, most);
+        for threads in [1, 2, 5] {
+            let workers = Workers::new(threads).unwrap();
+            let found = greedy(&corpus, &rules, most, &workers, &Cancel::new()).unwrap();
+            assert_eq!(found, expected, "round {round}, {rules:?}, {threads} threads");
+        }
+        matches += expected.matches;
+        left_out += expected.left_out;
+    }
+    assert!(matches > 1000 && left_out > 100, "the corpora are too easy: {matches}, {left_out}");
+}

@@ -1,0 +1,172 @@
+//! From a normal form to its set of shingle hashes.
+
+use crate::hash_set;
+use crate::simd::Level;
+use crate::threads::Cancel;
+use crate::xxh3;
+
+/// Buffers for the shingles of one text after another.
+pub struct Shingles {
+    level: Level,
+    /// Longer than what is in use, so that writing needs no test for room.
+    starts: Vec<usize>,
+    tokens: usize,
+    hashes: Vec<u64>,
+    distinct: hash_set::Distinct,
+}
+
+/// Hashes between two looks at the cancel flag.
+const STRETCH: usize = 1 << 16;
+
+impl Shingles {
+    /// Empty buffers; hashing will use the instructions of `level`, if this CPU has them.
+    pub fn new(level: Level) -> Shingles {
+        Shingles {
+            level: level.min(Level::detect()),
+            starts: Vec::new(),
+            tokens: 0,
+            hashes: Vec::new(),
+            distinct: hash_set::Distinct::default(),
+        }
+    }
+
+    /// Number of tokens of the text that was last hashed.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// The hash of every shingle of `normal`, in the order of the text, doubles included: XXH3-64
+    /// with seed 0 of each `shingle` consecutive tokens; of all of it if it has fewer. Cut short if
+    /// cancelled.
+    pub fn hashes(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) -> &[u64] {
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: Level::detect found these instructions.
+            Level::Avx2 | Level::Avx512 => unsafe { self.fill_bmi(normal, shingle, cancel) },
+            _ => self.fill(normal, shingle, cancel),
+        }
+        &self.hashes
+    }
+
+    /// `fill` with MULX, which leaves the flags and more registers alone, TZCNT and BLSR.
+    ///
+    /// # Safety
+    /// The CPU must have BMI1 and BMI2.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "bmi1,bmi2,popcnt")]
+    unsafe fn fill_bmi(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) {
+        self.fill(normal, shingle, cancel);
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) {
+        self.tokens = token_starts(normal, &mut self.starts);
+        self.hashes.clear();
+        if self.tokens == 0 {
+            return;
+        }
+        if self.tokens < shingle {
+            return self.hashes.push(xxh3::hash(normal));
+        }
+        let count = self.tokens - shingle + 1;
+        let (firsts, ends) = (&self.starts[..count], &self.starts[shingle..][..count]);
+        for (firsts, ends) in firsts.chunks(STRETCH).zip(ends.chunks(STRETCH)) {
+            if cancel.is_set() {
+                return;
+            }
+            // The end of a shingle is the space before the next token.
+            let slices = firsts.iter().zip(ends).map(|(&first, &end)| &normal[first..end - 1]);
+            self.hashes.extend(slices.map(xxh3::hash));
+        }
+    }
+
+    /// The distinct shingle hashes of `normal`, in no particular order.
+    pub fn set(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) -> &[u64] {
+        self.hashes(normal, shingle, cancel);
+        self.distinct.of(&mut self.hashes, cancel)
+    }
+}
+
+/// Writes where each token begins, and last the length plus one, as if one more token followed.
+/// Returns the number of tokens.
+#[inline(always)]
+fn token_starts(normal: &[u8], starts: &mut Vec<usize>) -> usize {
+    if normal.is_empty() {
+        return 0;
+    }
+    let mut count = 1;
+    let mut base = 1;
+    for block in normal.chunks(64) {
+        // A block has up to 64 spaces; more than those are written, see below.
+        if starts.len() < count + 80 {
+            starts.resize(2 * count + 256, 0);
+        }
+        let mut spaces = spaces(block);
+        let end = count + spaces.count_ones() as usize;
+        // Eight at a time, needed or not: few blocks of prose have over 16, so that this loop's end
+        // can be predicted. (The idea is from simdjson's structural index.)
+        while count < end {
+            for start in &mut starts[count..count + 8] {
+                *start = base + spaces.trailing_zeros() as usize;
+                spaces &= spaces.wrapping_sub(1);
+            }
+            count += 8;
+        }
+        count = end;
+        base += block.len();
+    }
+    starts[0] = 0;
+    starts[count] = normal.len() + 1;
+    count
+}
+
+/// A bit for each space of up to 64 bytes.
+#[inline(always)]
+fn spaces(block: &[u8]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(block) = block.first_chunk::<64>() {
+        use std::arch::x86_64::*;
+        let mut bits = 0;
+        for quarter in 0..4 {
+            // SAFETY: SSE2 is part of x86-64, and 16 bytes at 16 * quarter are inside the 64.
+            bits |= unsafe {
+                let bytes = _mm_loadu_si128(block.as_ptr().add(16 * quarter).cast());
+                let equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b' ' as i8));
+                u64::from(_mm_movemask_epi8(equal) as u16) << (16 * quarter)
+            };
+        }
+        return bits;
+    }
+    block.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte == b' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_hand() {
+        let mut shingles = Shingles::new(Level::detect());
+        let cancel = Cancel::new();
+        let hash = xxhash_rust::xxh3::xxh3_64;
+        assert!(shingles.hashes(b"", 5, &cancel).is_empty());
+        assert_eq!(shingles.tokens(), 0);
+        assert_eq!(shingles.hashes(b"one two", 5, &cancel), [hash(b"one two")]);
+        assert_eq!(shingles.tokens(), 2);
+        let text = b"a b c a b c";
+        let expected = [hash(b"a b c"), hash(b"b c a"), hash(b"c a b"), hash(b"a b c")];
+        assert_eq!(shingles.hashes(text, 3, &cancel), expected);
+        assert_eq!(shingles.set(text, 3, &cancel).len(), 3);
+        assert_eq!(shingles.set(b"x x x x", 1, &cancel), [hash(b"x")]);
+    }
+
+    #[test]
+    fn starts_in_every_place_of_a_block() {
+        for word in 1..70 {
+            let text = vec!["x".repeat(word); 9].join(" ");
+            let mut starts = Vec::new();
+            assert_eq!(token_starts(text.as_bytes(), &mut starts), 9);
+            assert!(starts[..10].iter().copied().eq((0..10).map(|i| i * (word + 1))));
+        }
+    }
+}

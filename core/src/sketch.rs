@@ -1,0 +1,155 @@
+//! Everything a scan keeps of a text, in one pass while the text is in the cache.
+
+use crate::hash_set::Sorter;
+use crate::minhash::{self, Permutations};
+use crate::normalize::Normalizer;
+use crate::shingles::Shingles;
+use crate::simd::Level;
+use crate::stages::{rows, text_pieces, Lists};
+use crate::texts::{Error, Texts};
+use crate::threads::{Cancel, Workers};
+
+/// What decides a sketch.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Tokens in a shingle, at least 1.
+    pub shingle: usize,
+    /// The permutations of MinHash.
+    pub permutations: Permutations<'a>,
+    /// Bands; bands * rows must not exceed the number of permutations.
+    pub bands: usize,
+    /// Rows of a band, at least 1.
+    pub rows: usize,
+    /// The sample is the hashes below 2^(64 - sample_bits), at most 63.
+    pub sample_bits: u32,
+}
+
+/// The columns that have one row a text.
+pub struct Columns<'a> {
+    /// Number of tokens.
+    pub tokens: &'a mut [u32],
+    /// Number of distinct shingles.
+    pub shingles: &'a mut [u32],
+    /// XXH3-128 of the normal form, high half first: two values a row.
+    pub digests: &'a mut [u64],
+    /// Band hashes, `bands` a row.
+    pub bands: &'a mut [u64],
+}
+
+/// Normal forms and samples of a piece of the texts.
+pub type Piece = (Lists<u8>, Lists<u64>);
+
+/// Fills the columns; returns the normal forms and samples, piece by piece.
+pub fn sketch_texts(
+    texts: &Texts,
+    settings: Settings,
+    columns: Columns,
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<Vec<Piece>, Error> {
+    let pieces = text_pieces(texts);
+    let columns = rows(columns.tokens, &pieces, 1)
+        .into_iter()
+        .zip(rows(columns.shingles, &pieces, 1))
+        .zip(rows(columns.digests, &pieces, 2))
+        .zip(rows(columns.bands, &pieces, settings.bands))
+        .map(|(((tokens, shingles), digests), bands)| Columns { tokens, shingles, digests, bands });
+    let items = pieces.iter().cloned().zip(columns).collect();
+    workers.map(
+        items,
+        || Sketcher::new(settings),
+        |sketcher, (piece, columns)| {
+            let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
+            let mut out: Piece = Default::default();
+            out.0.values.reserve(bytes);
+            out.1.values.reserve((bytes / 16) >> settings.sample_bits);
+            let rows =
+                columns.tokens.iter_mut().zip(columns.shingles).zip(columns.digests.chunks_mut(2));
+            for (row, (text, ((tokens, shingles), digest))) in piece.zip(rows).enumerate() {
+                let bands = &mut columns.bands[row * settings.bands..][..settings.bands];
+                let (t, s) = sketcher.text(texts, text, digest, bands, &mut out, cancel)?;
+                (*tokens, *shingles) = (t, s);
+            }
+            Ok(out)
+        },
+    )
+}
+
+/// The buffers of one thread.
+struct Sketcher<'a> {
+    settings: Settings<'a>,
+    level: Level,
+    normalizer: Normalizer,
+    shingles: Shingles,
+    sorter: Sorter,
+    copy: Vec<u8>,
+    sample: Vec<u64>,
+    mixed: Vec<u32>,
+    sketch: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Sketcher<'a> {
+    fn new(settings: Settings<'a>) -> Sketcher<'a> {
+        let level = Level::detect();
+        Sketcher {
+            settings,
+            level,
+            normalizer: Normalizer::new(level),
+            shingles: Shingles::new(level),
+            sorter: Sorter::default(),
+            copy: Vec::new(),
+            sample: Vec::new(),
+            mixed: Vec::new(),
+            sketch: vec![0; settings.permutations.count()],
+            bytes: Vec::new(),
+        }
+    }
+
+    /// One text; returns its numbers of tokens and of distinct shingles.
+    fn text(
+        &mut self,
+        texts: &Texts,
+        text: usize,
+        digest: &mut [u64],
+        bands: &mut [u64],
+        (forms, samples): &mut Piece,
+        cancel: &Cancel,
+    ) -> Result<(u32, u32), Error> {
+        let settings = self.settings;
+        let raw = texts.get(text, &mut self.copy);
+        let form =
+            self.normalizer.normal_form(raw, cancel).map_err(|fault| Error::of(text, fault))?;
+        let set = self.shingles.set(form, settings.shingle, cancel);
+        forms.values.extend_from_slice(form);
+        forms.sizes.push(form.len());
+        digest.copy_from_slice(&minhash::digest(form));
+        minhash::sketch(self.level, set, settings.permutations, &mut self.mixed, &mut self.sketch);
+        minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
+        let sampled = sample(set, settings.sample_bits, &mut self.sample);
+        self.sorter.sort(sampled, cancel);
+        samples.values.extend_from_slice(sampled);
+        samples.sizes.push(sampled.len());
+        let shingles = set.len();
+        if cancel.is_set() {
+            return Err(Error::Cancelled);
+        }
+        let count = |n| u32::try_from(n).map_err(|_| Error::TooLarge { text });
+        Ok((count(self.shingles.tokens())?, count(shingles)?))
+    }
+}
+
+/// The hashes below 2^(64 - bits), in `buffer`. A branch on a hash's bits can't be predicted, so each
+/// is written and only those that belong are counted.
+fn sample<'a>(set: &[u64], bits: u32, buffer: &'a mut Vec<u64>) -> &'a mut [u64] {
+    if buffer.len() < set.len() {
+        buffer.resize(set.len(), 0);
+    }
+    let most = u64::MAX >> bits;
+    let mut count = 0;
+    for &hash in set {
+        buffer[count] = hash;
+        count += usize::from(hash <= most);
+    }
+    &mut buffer[..count]
+}

@@ -1,0 +1,107 @@
+"""Many texts, or many sets of hashes, as one flat array with offsets: what crosses to the native kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+U32: TypeAlias = NDArray[np.uint32]
+U64: TypeAlias = NDArray[np.uint64]
+I64: TypeAlias = NDArray[np.int64]
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Texts(NamedTuple):
+    """n texts in UTF-8, end to end: text i is ``blob[offsets[i]:offsets[i + 1]]``; offsets is int64[n + 1]."""
+
+    blob: Buffer
+    offsets: I64
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Texts:
+        """Texts from Python strings; a lone surrogate, which UTF-8 can't hold, becomes U+FFFD."""
+        encoded = [encode(text) for text in texts]
+        return cls(b"".join(encoded), offsets_of([len(text) for text in encoded]))
+
+    @property
+    def count(self) -> int:
+        return len(self.offsets) - 1
+
+    def raw(self, index: int) -> bytes:
+        """Text ``index`` as bytes."""
+        return bytes(memoryview(self.blob)[self.offsets[index] : self.offsets[index + 1]])
+
+    def text(self, index: int) -> str:
+        """Text ``index`` as a string."""
+        return self.raw(index).decode()
+
+
+class HashSets(NamedTuple):
+    """n sets of 64-bit hashes, each ascending and distinct: set i is ``values[offsets[i]:offsets[i + 1]]``."""
+
+    values: U64
+    offsets: I64
+
+    @property
+    def count(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, index: int) -> U64:
+        """Set ``index``, as a view."""
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    def rows(self) -> Iterator[U64]:
+        """Every set in turn, as views."""
+        return (self.row(index) for index in range(self.count))
+
+    @property
+    def sizes(self) -> I64:
+        return np.diff(self.offsets)
+
+    def take(self, order: NDArray[np.integer]) -> HashSets:
+        """The sets at these indices, in this order."""
+        sizes = self.sizes[order]
+        offsets = offsets_of(sizes)
+        shift = np.repeat(self.offsets[:-1][order] - offsets[:-1], sizes)
+        return HashSets(self.values[np.arange(offsets[-1]) + shift], offsets)
+
+
+class Sketches(NamedTuple):
+    """What is kept of n texts between reading and verifying. Row i of every column is text i."""
+
+    normal: Texts
+    tokens: U32  # uint32[n], tokens of the normal form
+    shingles: U32  # uint32[n], distinct shingles
+    exact: U64  # uint64[n, 2], XXH3-128 of the normal form, high half first
+    bands: U64  # uint64[n, bands], XXH3-64 of the band's rows, the band's number as seed
+    samples: HashSets  # shingle hashes below 2**62
+
+
+class Pass(NamedTuple):
+    """What the greedy pass decided, for u distinct documents in keep order."""
+
+    keeper: I64  # int64[u], rank of the document kept for it; its own rank where it is kept
+    shared: U32  # uint32[u], shingles shared with the kept one
+    candidates: int  # pairs of a document and a kept one that were candidates
+    matches: int  # of those that were compared, pairs that met a threshold
+    limited: int  # documents with more candidates than may be compared
+    left_out: int  # comparisons that were not made for them
+
+
+def encode(text: str) -> bytes:
+    """UTF-8, with U+FFFD for each lone surrogate."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def offsets_of(sizes: Iterable[int] | NDArray[np.integer]) -> I64:
+    """int64[n + 1] running total of n sizes, from 0."""
+    sizes = np.asarray(sizes if isinstance(sizes, np.ndarray) else list(sizes), dtype=np.int64)
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets

@@ -1,0 +1,50 @@
+"""The native kernel: what each function takes and gives. `dedup/_reference.py` is its readable twin.
+
+Texts cross as one buffer of UTF-8 and int64 offsets (n + 1 of them); sets of hashes as one uint64
+array and offsets. Arrays are C-contiguous. Every function releases the GIL for its whole work, uses
+`threads` threads (at least 1), gives the same bits for any number of them and on any CPU, reads no
+environment and no file, prints nothing, and raises KeyboardInterrupt within 100 ms of Ctrl-C.
+Wrong shapes, dtypes or offsets raise ValueError; invalid UTF-8 raises ValueError naming the text.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Buffer = bytes | bytearray | memoryview
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+
+def build_info() -> dict[str, str | bool]:
+    """version, debug (bool), simd ("avx512", "avx2", "portable", ...): what this CPU will run."""
+
+def normal_forms(blob: Buffer, offsets: I64, threads: int) -> tuple[bytes, I64, U32]:
+    """Normal forms (design, section 3) end to end, their offsets, and the tokens of each."""
+
+def shingle_hashes(normal: Buffer, offsets: I64, shingle: int, threads: int) -> tuple[U64, I64]:
+    """The set of shingle hashes of each normal form: XXH3-64, seed 0, ascending, distinct."""
+
+def exact_digests(blob: Buffer, offsets: I64, threads: int) -> U64:
+    """uint64[n, 2]: XXH3-128 with seed 0 of each text's bytes, high half first."""
+
+def minhash(hashes: U64, offsets: I64, a: U32, b: U32, threads: int) -> U32:
+    """uint32[n, k]: per set and permutation the least a*fmix32(low 32 bits of hash) + b mod 2**32.
+
+    Equals ``datasketch.MinHash(scheme="affine32").hashvalues``; an empty set gives 2**32 - 1.
+    """
+
+def band_hashes(sketch: U32, bands: int, rows: int, threads: int) -> U64:
+    """uint64[n, bands]: XXH3-64 of the band's `rows` values (little-endian), the band's number as seed."""
+
+def sketch_texts(
+    blob: Buffer, offsets: I64, shingle: int, a: U32, b: U32, bands: int, rows: int, sample_bits: int, threads: int
+) -> tuple[bytes, I64, U32, U32, U64, U64, U64, I64]:
+    """All of the above in one pass, without keeping the full sets.
+
+    (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests
+    uint64[n, 2], band hashes uint64[n, bands], sampled hashes (those below 2**(64 - sample_bits),
+    ascending and distinct), their offsets).
+    """
+
+def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
+    """uint32[p]: how many distinct shingle hashes the texts left[i] and right[i] share."""

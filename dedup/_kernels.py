@@ -1,0 +1,77 @@
+"""The choice of kernel. It may change speed, never a result.
+
+Two kernels do the same work: the native one in Rust (``dedup._core``) and the readable one in
+``dedup._reference``. The native one is used when it is installed; ``DEDUP_KERNEL=native`` or
+``DEDUP_KERNEL=reference`` forces one and fails if it is absent.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from dedup._arrays import I64, U32, U64, HashSets, Pass, Sketches, Texts
+from dedup.errors import KernelError
+from dedup.settings import Settings
+
+
+class Kernel(Protocol):
+    """What a kernel does. Every method takes a whole batch and gives the same bits on any machine."""
+
+    name: str
+
+    def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
+        """The normal form of each text, and its number of tokens."""
+
+    def shingle_sets(self, normal: Texts, shingle: int, *, threads: int) -> HashSets:
+        """The shingle set of each normal form."""
+
+    def exact_digests(self, normal: Texts, *, threads: int) -> U64:
+        """uint64[n, 2]: XXH3-128 of each normal form, high half first."""
+
+    def minhash(self, sets: HashSets, num_perm: int, seed: int, *, threads: int) -> U32:
+        """uint32[n, num_perm]: the MinHash sketch of each set."""
+
+    def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
+        """uint64[n, bands]: one hash for each band of each sketch."""
+
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
+        """Everything a scan keeps of each text."""
+
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
+        """uint32[p]: the shingles that texts left[i] and right[i] share."""
+
+
+    greedy: GreedyPass | None
+    """The whole search of `dedup.cluster` in native code; None where it runs in Python."""
+
+
+class GreedyPass(Protocol):
+    """See `dedup.cluster.greedy_pass`."""
+
+    def __call__(self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int) -> Pass: ...
+
+
+def load_kernel() -> Kernel:
+    """The kernel this process runs.
+
+    Raises:
+        KernelError: DEDUP_KERNEL names a kernel that is unknown or absent.
+    """
+    wanted = os.environ.get("DEDUP_KERNEL", "")
+    if wanted not in ("", "native", "reference"):
+        raise KernelError(f"DEDUP_KERNEL is {wanted!r}; it must be native or reference, or not set")
+    if wanted != "reference":
+        try:
+            from dedup._native import NativeKernel
+
+            return NativeKernel()
+        except ImportError as error:
+            if wanted == "native":
+                raise KernelError(
+                    f"DEDUP_KERNEL=native, but the native core is not installed ({error})\n"
+                    "Install a Rust toolchain and reinstall, or unset DEDUP_KERNEL"
+                ) from error
+    from dedup._reference import ReferenceKernel
+
+    return ReferenceKernel()

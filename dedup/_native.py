@@ -1,0 +1,41 @@
+"""The native kernel: the arrays of ``_arrays`` handed to the Rust core and back."""
+
+from __future__ import annotations
+
+from dedup import _core
+from dedup._arrays import I64, U32, U64, HashSets, Sketches, Texts
+from dedup._permutations import permutations
+from dedup.settings import SAMPLE_BITS, Settings
+
+
+class NativeKernel:
+    """See `dedup._kernels.Kernel`; the work is in ``core/``."""
+
+    name = "native"
+    greedy = None
+
+    def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
+        blob, offsets, tokens = _core.normal_forms(texts.blob, texts.offsets, threads)
+        return Texts(blob, offsets), tokens
+
+    def shingle_sets(self, normal: Texts, shingle: int, *, threads: int) -> HashSets:
+        return HashSets(*_core.shingle_hashes(normal.blob, normal.offsets, shingle, threads))
+
+    def exact_digests(self, normal: Texts, *, threads: int) -> U64:
+        return _core.exact_digests(normal.blob, normal.offsets, threads)
+
+    def minhash(self, sets: HashSets, num_perm: int, seed: int, *, threads: int) -> U32:
+        return _core.minhash(sets.values, sets.offsets, *permutations(num_perm, seed), threads)
+
+    def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
+        return _core.band_hashes(sketch, bands, rows, threads)
+
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
+        a, b = permutations(settings.num_perm, settings.seed)
+        normal, offsets, tokens, shingles, exact, bands, values, ends = _core.sketch_texts(
+            texts.blob, texts.offsets, settings.shingle, a, b, settings.bands, settings.rows, SAMPLE_BITS, threads
+        )
+        return Sketches(Texts(normal, offsets), tokens, shingles, exact, bands, HashSets(values, ends))
+
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
+        return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)

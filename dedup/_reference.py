@@ -1,0 +1,110 @@
+"""The reference kernel: every function of the native core, readable and without cleverness.
+
+It is the specification in code, the oracle that the native kernel must equal bit for bit, and the
+kernel that runs where no native one could be built. It stands on xxhash and datasketch.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import xxhash
+
+from dedup import normalize
+from dedup._arrays import I64, U32, U64, HashSets, Sketches, Texts, offsets_of
+from dedup.settings import SAMPLE_BITS, Settings
+
+
+def shingles(normal_form: str, size: int) -> list[str]:
+    """Slices of ``size`` consecutive tokens; a shorter text is one shingle, an empty one has none.
+
+    >>> shingles("a b c d", 3), shingles("a b", 3), shingles("", 3)
+    (['a b c', 'b c d'], ['a b'], [])
+    """
+    words = normal_form.split()
+    if len(words) < size:
+        return [normal_form] if words else []
+    return [" ".join(words[start : start + size]) for start in range(len(words) - size + 1)]
+
+
+@functools.lru_cache(maxsize=256)
+def shingle_set(normal_form: str, size: int) -> U64:
+    """XXH3-64 (seed 0) of each shingle: uint64, ascending, distinct."""
+    hashes = {xxhash.xxh3_64_intdigest(shingle.encode()) for shingle in shingles(normal_form, size)}
+    values = np.array(sorted(hashes), dtype=np.uint64)
+    values.setflags(write=False)  # shared by everyone who asks for this text again
+    return values
+
+
+def sample(hashes: U64) -> U64:
+    """The hashes below 2**(64 - SAMPLE_BITS): a uniform quarter, the same one in every document."""
+    return hashes[hashes < np.uint64(1 << (64 - SAMPLE_BITS))]
+
+
+def _gather(sets: list[U64]) -> HashSets:
+    values = np.concatenate(sets) if sets else np.empty(0, np.uint64)
+    return HashSets(values, offsets_of([len(row) for row in sets]))
+
+
+class ReferenceKernel:
+    """See `dedup._kernels.Kernel`. ``threads`` is accepted and not used."""
+
+    name = "reference"
+    greedy = None  # the pass in `dedup.cluster` is the reference
+
+    def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
+        forms = [normalize.normal_form(texts.text(row)) for row in range(texts.count)]
+        # Tokens never hold a space, so the spaces between them count them.
+        counts = [form.count(" ") + 1 if form else 0 for form in forms]
+        return Texts.of(forms), np.array(counts, np.uint32)
+
+    def shingle_sets(self, normal: Texts, shingle: int, *, threads: int) -> HashSets:
+        return _gather([shingle_set(normal.text(row), shingle) for row in range(normal.count)])
+
+    def exact_digests(self, normal: Texts, *, threads: int) -> U64:
+        digests = [xxhash.xxh3_128_intdigest(normal.raw(row)) for row in range(normal.count)]
+        halves = [(digest >> 64, digest & (2**64 - 1)) for digest in digests]
+        return np.array(halves, np.uint64).reshape(-1, 2)
+
+    def minhash(self, sets: HashSets, num_perm: int, seed: int, *, threads: int) -> U32:
+        from datasketch import MinHash
+
+        empty = MinHash(num_perm=num_perm, seed=seed, hashfunc=_low_half, scheme="affine32")
+        rows = np.empty((sets.count, num_perm), np.uint32)
+        for index, hashes in enumerate(sets.rows()):
+            sketch = empty.copy()
+            sketch.update_batch(hashes.tolist())
+            rows[index] = sketch.hashvalues
+        return rows
+
+    def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
+        out = np.empty((len(sketch), bands), np.uint64)
+        little_endian = np.ascontiguousarray(sketch, "<u4")
+        for index, values in enumerate(little_endian):
+            for band in range(bands):
+                out[index, band] = xxhash.xxh3_64_intdigest(values[band * rows : (band + 1) * rows].tobytes(), seed=band)
+        return out
+
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
+        normal, tokens = self.normal_forms(texts, threads=threads)
+        sets = self.shingle_sets(normal, settings.shingle, threads=threads)
+        signature = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)
+        return Sketches(
+            normal=normal,
+            tokens=tokens,
+            shingles=sets.sizes.astype(np.uint32),
+            exact=self.exact_digests(normal, threads=threads),
+            bands=self.band_hashes(signature, settings.bands, settings.rows, threads=threads),
+            samples=_gather([sample(hashes) for hashes in sets.rows()]),
+        )
+
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
+        sets = {row: shingle_set(normal.text(row), shingle) for row in {*left.tolist(), *right.tolist()}}
+        shared = [len(np.intersect1d(sets[a], sets[b], assume_unique=True)) for a, b in zip(left, right, strict=True)]
+        return np.array(shared, np.uint32)
+
+
+def _low_half(hash: int) -> int:
+    """The 32 bits of a shingle hash that MinHash sees."""
+    return hash & 0xFFFFFFFF

@@ -1,0 +1,57 @@
+"""The command ``dedup``: arguments, streams and exit statuses. Nothing here that the library lacks."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from dedup._version import __version__
+from dedup.cli.exits import run
+
+# Each command's module is imported when the command is used, so that `dedup --version` stays quick.
+COMMANDS = {
+    "scan": "Find the copies in directories, text files and record files.",
+    "diff": "Show what differs between two documents, word by word.",
+    "explain": "Say all scores of a pair, and whether and why it is a match.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"dedup.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dedup", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find documents that are copies of each other, prove each finding, and show what differs.
+
+    \b
+    Examples:
+      dedup scan letters/                    a summary, with what differs in the largest clusters
+      dedup scan crawl.jsonl.zst -o r.jsonl  the result, one line a document
+      dedup diff a.txt b.txt                 two documents, word by word
+      dedup explain a.txt b.txt              why two documents match, or why they don't
+
+    Exit status: 0 done; 1 where it was asked for (scan --check, diff --exit-code); 2 usage or fatal error;
+    3 done, but some inputs could not be read; 130 interrupted.
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and give its exit status; never raises."""
+    return run(cli, sys.argv[1:] if arguments is None else arguments)

@@ -1,0 +1,81 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from dedup.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT = Settings()
+
+_COMPARING = [
+    click.option("--threshold", type=float, default=DEFAULT.threshold, show_default=True, metavar="T",
+                 help="Jaccard at or above which two documents are near copies."),
+    click.option("--containment", type=float, default=DEFAULT.containment, show_default=True, metavar="C",
+                 help="Share of the smaller document that must stand in the larger one for a contained copy."),
+    click.option("--no-contained", is_flag=True, help="Don't look for contained copies."),
+    click.option("--min-contained-shingles", type=int, default=DEFAULT.min_contained_shingles, show_default=True,
+                 metavar="N", help="Documents with fewer distinct shingles are never contained copies."),
+    click.option("--shingle", type=int, default=DEFAULT.shingle, show_default=True, metavar="N",
+                 help="Tokens in a shingle."),
+    click.option("--num-perm", type=int, default=DEFAULT.num_perm, show_default=True, metavar="K",
+                 help="Permutations of a sketch."),
+    click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, metavar="S",
+                 help="Seed of the permutations."),
+    click.option("--recall", type=float, default=DEFAULT.recall, show_default=True, metavar="P",
+                 help="Least probability with which a pair at the threshold is found by the bands."),
+]  # fmt: skip
+_FIELDS = [
+    click.option("--text-field", default=DEFAULT.text_field, show_default=True, metavar="NAME",
+                 help="Field of a record that holds its text; a.b reaches inside objects."),
+    click.option("--id-field", default=DEFAULT.id_field, show_default=True, metavar="NAME",
+                 help="Field of a record that holds its id."),
+]  # fmt: skip
+_COLOUR = [
+    click.option("--color", "--colour", "color", type=click.Choice(["auto", "always", "never"]), default="auto",
+                 show_default=True, help="Colours; auto: on a terminal, unless NO_COLOR is set."),
+]  # fmt: skip
+
+
+def _stack(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+comparing_options = _stack(_COMPARING)
+field_options = _stack(_FIELDS)
+colour_option = _stack(_COLOUR)
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Take what belongs to `Settings` out of a command's options.
+
+    Raises:
+        SettingsError: a value can't work.
+    """
+    if options.pop("no_contained", False):
+        options["containment"] = None
+    names = Settings.__dataclass_fields__
+    return Settings(**{name: options.pop(name) for name in list(options) if name in names})
+
+
+def use_colour(choice: str, stream: TextIO) -> bool:
+    """Whether a stream gets colours: as chosen, else on a terminal unless NO_COLOR or TERM=dumb says no."""
+    if choice != "auto":
+        return choice == "always"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal behind a stream; None where there is none, and nothing is wrapped."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None

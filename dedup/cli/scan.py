@@ -1,0 +1,119 @@
+"""``dedup scan``: find the copies."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedup.cli import exits
+from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
+from dedup.cli.progress import Progress
+from dedup.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dedup.result import Result
+
+
+@click.command("scan", short_help="Find the copies in directories, text files and record files.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE",
+              help="Write the result file (.jsonl; - for stdout). May be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="The result on stdout; the same as -o -.")
+@click.option("--check", is_flag=True, help="Exit with 1 if there are copies.")
+@comparing_options
+@click.option("--keep", default="longest", show_default=True, metavar="POLICY",
+              help="Which document of a cluster stays: longest, first, newest, oldest, path, field:NAME (largest "
+                   "value) or field:-NAME (smallest).")
+@field_options
+@click.option("--hidden", is_flag=True, help="Read hidden files and folders too.")
+@click.option("--strict-ids", is_flag=True, help="A record id that occurs twice is an error.")
+@click.option("--max-comparisons", type=int, default=1000, show_default=True, metavar="N",
+              help="Candidates compared for one document at most; what is left out is said.")
+@click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
+@colour_option
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
+def command(
+    inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, check: bool, quiet: bool, verbose: bool,
+    color: str, threads: int | None, **options: Any,
+) -> None:  # fmt: skip
+    """Find documents that are copies of each other. Reads only.
+
+    INPUT is a directory, a text file, a record file (.jsonl or .ndjson, also .gz or .zst), or - for
+    JSON Lines on standard input. Without -o or --json a summary is printed, with the largest clusters
+    and what differs in each.
+
+    \b
+    Examples:
+      dedup scan letters/
+      dedup scan crawl.jsonl.zst --text-field body -o result.jsonl
+      dedup scan new/ old/ --threshold 0.8 --keep newest --json | head
+    """
+    started = time.monotonic()
+    targets = _targets(outputs, as_json)
+    settings = settings_from(options)
+    from dedup.pipeline import scan
+
+    with Progress(shown=not quiet and sys.stderr.isatty()) as progress:
+        result = scan(
+            list(inputs),
+            settings,
+            threads=threads,
+            exclude=[target for target in targets if target != "-"],
+            progress=progress.update,
+        )
+    if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
+        click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
+    for target in targets:
+        _write(result, target)
+    if not (quiet and targets):
+        _report(result, inputs, targets, time.monotonic() - started, color=color, verbose=verbose)
+    if check and result.clusters:
+        exits.leave(exits.ASKED)
+    if result.has_unread:
+        exits.leave(exits.UNREAD)
+
+
+def _targets(outputs: Iterable[str], as_json: bool) -> list[str]:
+    """Where results go; refuses what can't be written before any work is done."""
+    targets = list(dict.fromkeys([*outputs, *(["-"] if as_json else [])]))
+    for target in targets:
+        if target == "-" or target.startswith("/dev/"):
+            continue
+        if os.path.splitext(target)[1].lower() not in (".jsonl", ".ndjson", ".json"):
+            raise SettingsError(f"-o {target}: the result is JSON Lines\nName a file that ends in .jsonl, or - for stdout")
+        if os.path.isdir(target):
+            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
+        folder = os.path.dirname(target) or "."
+        if not os.path.isdir(folder):
+            raise SettingsError(f"-o {target}: there is no folder {folder}\nMake it first, or name another place")
+    return targets
+
+
+def _write(result: Result, target: str) -> None:
+    if target == "-":
+        for line in result.lines():
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    else:
+        result.write(target)
+
+
+def _report(
+    result: Result, inputs: tuple[str, ...], targets: list[str], seconds: float, *, color: str, verbose: bool
+) -> None:
+    """The summary: on stdout where it is the product, on stderr where that is a file or the result."""
+    from dedup.report.style import Style
+    from dedup.report.summary import summary_lines
+
+    talk = bool(targets)
+    stream = sys.stderr if talk else sys.stdout
+    style = Style(colour=use_colour(color, stream), width=terminal_width(stream), verbose=verbose)
+    written = [target for target in targets if target != "-"]
+    for line in summary_lines(result, style, inputs=inputs, written=written, seconds=seconds):
+        click.echo(line, err=talk, color=style.colour)

@@ -1,0 +1,86 @@
+"""Stage 2: documents with equal normal forms become one, and the distinct ones get their keep order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dedup._arrays import I64, Sketches
+from dedup.model import id_key
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """The distinct normal forms, the empty one not among them.
+
+    Attributes:
+        rows: int64[u], one row of the catalog for each distinct normal form, in keep order: more
+            distinct shingles first, then more tokens, then smaller id. A place in this order is a
+            *rank*, and ranks stand for documents from here on.
+        rank_of: int64[n], the rank of each row's normal form; -1 for documents without tokens.
+    """
+
+    rows: I64
+    rank_of: I64
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+
+def collapse(sketches: Sketches, id_of: Callable[[int], str]) -> Unique:
+    """Group rows by equal normal forms, and put the groups into keep order.
+
+    Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
+    a document.
+    """
+    firsts: list[int] = []
+    group_of = np.full(len(sketches.tokens), -1, np.int64)
+    for rows in _equal_forms(sketches):
+        group_of[rows] = len(firsts)
+        # All copies have the same shingles and tokens, so the smallest id is first in keep order.
+        firsts.append(min(rows, key=lambda row: id_key(id_of(row))) if len(rows) > 1 else rows[0])
+    heads = np.array(firsts, np.int64)
+    order = keep_order(heads, sketches, id_of)
+    rank_of_group = np.empty(len(heads) + 1, np.int64)
+    rank_of_group[order] = np.arange(len(heads))
+    rank_of_group[-1] = -1  # where group_of is -1
+    return Unique(rows=heads[order], rank_of=rank_of_group[group_of])
+
+
+def keep_order(rows: I64, sketches: Sketches, id_of: Callable[[int], str]) -> I64:
+    """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id."""
+    shingles = sketches.shingles[rows].astype(np.int64)
+    tokens = sketches.tokens[rows].astype(np.int64)
+    order = np.lexsort((-tokens, -shingles))
+    # Ids decide only between equals: sorting strings is slow, and most documents have no equal.
+    tied = (np.diff(shingles[order]) == 0) & (np.diff(tokens[order]) == 0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
+    for start, stop in edges.reshape(-1, 2).tolist():
+        run = order[start : stop + 1].tolist()
+        order[start : stop + 1] = sorted(run, key=lambda index: id_key(id_of(int(rows[index]))))
+    return order
+
+
+def _equal_forms(sketches: Sketches) -> Iterator[list[int]]:
+    """The rows of each distinct normal form, empty documents left out."""
+    rows = np.flatnonzero(sketches.tokens)
+    digests = sketches.exact[rows]
+    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    rows, digests = rows[order], digests[order]
+    starts = np.flatnonzero(np.concatenate(([True], (np.diff(digests, axis=0) != 0).any(axis=1)))) if len(rows) else []
+    for group in np.split(rows, starts[1:]) if len(rows) else []:
+        if len(group) == 1:
+            yield [int(group[0])]
+        else:
+            yield from _split_by_bytes(group.tolist(), sketches)
+
+
+def _split_by_bytes(rows: list[int], sketches: Sketches) -> list[list[int]]:
+    """Rows with one digest, by their actual normal forms: one group, unless XXH3-128 collided."""
+    groups: dict[bytes, list[int]] = {}
+    for row in rows:
+        groups.setdefault(sketches.normal.raw(row), []).append(row)
+    return list(groups.values())

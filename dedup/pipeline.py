@@ -1,0 +1,188 @@
+"""From documents to a result: the stages in their order.
+
+    read -> sketch -> collapse exact copies -> candidates, verification and greedy pass -> keep policy -> result
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import xxhash
+
+from dedup._arrays import Sketches, Texts, encode, offsets_of
+from dedup._kernels import Kernel, load_kernel
+from dedup.catalog import Catalog, Source
+from dedup.cluster import greedy_pass
+from dedup.errors import SettingsError
+from dedup.exact import collapse
+from dedup.keep import assign
+from dedup.model import Document, Funnel, Limit
+from dedup.readers import read
+from dedup.result import Result
+from dedup.settings import Settings
+from dedup.sketch import SketchColumns
+from dedup.spool import Spool
+
+BATCH_BYTES = 8 << 20
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, documents done and bytes done."""
+
+
+def scan(
+    inputs: Sequence[str | os.PathLike[str]],
+    settings: Settings | None = None,
+    *,
+    threads: int | None = None,
+    exclude: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Find the copies in directories, text files and record files. Reads only.
+
+    Args:
+        inputs: paths, each a directory, a text file, a JSON Lines file (``.jsonl``, ``.ndjson``, also
+            ``.gz`` or ``.zst``), or ``-`` for JSON Lines on standard input.
+        settings: what counts as a copy; `Settings()` if None.
+        threads: threads of the native kernel, all processors if None; never changes a result.
+        exclude: files that are not to be read, such as an output that stands in an input.
+        progress: called as work goes on.
+
+    Raises:
+        InputError: an input is missing or can't be read at all.
+    """
+    settings = settings or Settings()
+    catalog = Catalog()
+    told = (lambda size, documents: progress("read", documents, size)) if progress else None
+    names = [os.fspath(item) for item in inputs]
+    batches = read(names, settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=told)
+    return _run(batches, catalog, settings, threads, progress, texts=None)
+
+
+def find_duplicates(
+    documents: Iterable[str | tuple[str, str] | Document],
+    settings: Settings | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Find the copies among documents in memory.
+
+    Args:
+        documents: texts (named ``"0"``, ``"1"``, … by their position), pairs of id and text, or
+            `Document` objects. Any iterable, read once.
+        settings: what counts as a copy; `Settings()` if None.
+        threads: threads of the native kernel, all processors if None; never changes a result.
+        progress: called as work goes on.
+
+    Raises:
+        SettingsError: an id occurs twice.
+
+    >>> texts = {"a": "the cat sat on the mat today", "b": "The cat sat on the mat -- today!", "c": "dogs"}
+    >>> find_duplicates(texts.items()).summary["exact"]
+    1
+    """
+    settings = settings or Settings()
+    catalog = Catalog()
+    texts: list[str] = []
+    batches = _in_memory(documents, catalog, settings, texts)
+    return _run(batches, catalog, settings, threads, progress, texts=texts)
+
+
+def _run(
+    batches: Iterable[Texts],
+    catalog: Catalog,
+    settings: Settings,
+    threads: int | None,
+    progress: Progress | None,
+    texts: list[str] | None,
+) -> Result:
+    kernel = load_kernel()
+    threads = threads or _processors()
+    with Spool() as spool:
+        columns = SketchColumns(spool)
+        columns.append(_nothing(kernel, settings))
+        for batch in batches:
+            columns.append(kernel.sketch(batch, settings, threads=threads))
+        sketches = columns.finish()
+        if progress:
+            progress("compare", len(catalog), 0)
+        unique = collapse(sketches, catalog.id)
+        outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads)
+        assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
+    limits = (Limit("candidates", outcome.limited, outcome.left_out),) if outcome.limited else ()
+    clusters = np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[unique.rank_of >= 0]]) > 1)
+    funnel = Funnel(len(catalog), unique.count, outcome.candidates, outcome.matches, int(clusters))
+    return Result(
+        settings=settings,
+        funnel=funnel,
+        limits=limits,
+        kernel=kernel.name,
+        _catalog=catalog,
+        _unique=unique,
+        _assignment=assignment,
+        _tokens=sketches.tokens,
+        _shingles=sketches.shingles,
+        _texts=texts,
+    )
+
+
+def _nothing(kernel: Kernel, settings: Settings) -> Sketches:
+    """Sketches of no documents, so that an empty input has columns of the right shape too."""
+    return kernel.sketch(Texts(b"", offsets_of([])), settings, threads=1)
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+def _in_memory(
+    documents: Iterable[str | tuple[str, str] | Document], catalog: Catalog, settings: Settings, texts: list[str]
+) -> Iterator[Texts]:
+    """Batches of documents from memory, each entered into the catalog."""
+    source = catalog.add_source(Source(path=None, kind="memory"))
+    wanted = settings.keep.removeprefix("field:").lstrip("-") if settings.keep.startswith("field:") else None
+    seen: dict[str, int] = {}
+    batch: list[bytes] = []
+    size = 0
+    for position, item in enumerate(documents):
+        document = _document(position, item)
+        if document.id in seen:
+            raise SettingsError(
+                f"the id {document.id!r} occurs twice, at positions {seen[document.id]} and {position}\n"
+                "Give every document an id of its own"
+            )
+        seen[document.id] = position
+        raw = encode(document.text)
+        field = document.fields.get(wanted) if wanted else None
+        digest = xxhash.xxh3_128_digest(raw)
+        catalog.add(source, document.id, size=len(raw), digest=digest, time=document.time, field=field)
+        texts.append(document.text)
+        batch.append(raw)
+        size += len(raw)
+        if size >= BATCH_BYTES:
+            yield _texts(batch)
+            batch, size = [], 0
+    yield _texts(batch)
+
+
+def _texts(batch: list[bytes]) -> Texts:
+    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
+
+
+def _document(position: int, item: str | tuple[str, str] | Document) -> Document:
+    match item:
+        case Document():
+            return item
+        case str():
+            return Document(str(position), item)
+        case (str(id), str(text)):
+            return Document(id, text)
+    raise SettingsError(
+        f"document {position} is a {type(item).__name__}; it must be a text, a pair of id and text, or a Document"
+    )

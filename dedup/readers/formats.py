@@ -1,0 +1,103 @@
+"""Which files are record files, told by their names, and what some bytes are, told by their first ones.
+
+A new format is one entry here and one reader beside `records`.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import NamedTuple
+
+from dedup.readers.names import last_part
+from dedup.readers.strict_json import NotJson, parse_json
+
+HEAD = 1 << 16
+TEMPORARY = ".dedup-tmp-"  # writers name their unfinished files so
+
+
+class Format(NamedTuple):
+    """How a file is read: ``records`` or ``text``, and how it is compressed."""
+
+    kind: str
+    compression: str | None = None
+
+
+_RECORD_FILE = re.compile(r".\.(?:jsonl|ndjson)(?:\.(gz|zst))?\Z", re.IGNORECASE | re.DOTALL)
+
+# First bytes that no text begins with, or none that is meant as text.
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+    b"%PDF-": "PDF",
+    b"\x89PNG\r\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BZh91AY&SY": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x7fELF": "ELF",
+    b"PAR1": "Parquet",
+    b"ARROW1\0\0": "Arrow",
+}
+_COMPRESSED = ("gzip", "zstd")
+_OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-result"\s*[,}]')
+
+
+def format_of(name: str) -> Format:
+    """How a file of this name is read."""
+    match = _RECORD_FILE.search(last_part(name))
+    if match is None:
+        return Format("text")
+    return Format("records", match[1].lower() if match[1] else None)
+
+
+def magic(head: bytes) -> str | None:
+    """What kind of binary file begins so, None if none we know."""
+    if head[:1] not in _FIRST_BYTES:
+        return None
+    return next((kind for start, kind in _MAGIC.items() if head.startswith(start)), None)
+
+
+_FIRST_BYTES = frozenset(start[:1] for start in _MAGIC)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file of this name is one that a writer of ours left behind when it was killed."""
+    return name.startswith(".") and TEMPORARY in name
+
+
+def is_own_result(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier result of ours, compressed or not."""
+    kind = magic(head)
+    if kind in _COMPRESSED:
+        head = _unpacked_head(head, kind)
+    if b'"dedup-result"' not in head[:HEAD]:
+        return False
+    line, newline, _ = head.partition(b"\n")
+    if not newline:  # the line goes on; a header of ours begins with these two
+        return _OWN.match(head) is not None
+    try:
+        header = parse_json(line)
+    except NotJson:
+        return False
+    return isinstance(header, dict) and header.get("type") == "header" and header.get("format") == "dedup-result"
+
+
+def _unpacked_head(head: bytes, kind: str) -> bytes:
+    if kind == "gzip":
+        try:
+            return zlib.decompressobj(31).decompress(head, HEAD)
+        except zlib.error:
+            return b""
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(head) as reader:
+            return reader.read(HEAD)
+    except zstandard.ZstdError:
+        return b""

@@ -1,0 +1,253 @@
+"""Reading the inputs: every document once, in batches, each entered into the catalog."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import IO, BinaryIO
+
+import xxhash
+
+from dedup._arrays import Texts, offsets_of
+from dedup.catalog import Catalog, Source
+from dedup.errors import InputError
+from dedup.model import Input, Reason, Skipped, id_key
+from dedup.readers.formats import HEAD, Format, format_of, is_own_result, magic
+from dedup.readers.names import STDIN
+from dedup.readers.records import RecordFile
+from dedup.readers.streams import Refused, Stored, open_regular, raw_stream, unpacked, words_of
+from dedup.readers.text import OwnResult, decode, mark_of, read_text
+from dedup.readers.tree import Found, Listing, list_inputs
+from dedup.readers.unpack import Damaged
+from dedup.settings import Settings
+
+BATCH_BYTES = 8 << 20
+_OVERHEAD = 64  # what a document counts for besides its text, so that empty ones fill a batch too
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and the documents read so far."""
+
+
+def read(
+    inputs: Sequence[str],
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    exclude: Sequence[str] = (),
+    batch_bytes: int = BATCH_BYTES,
+    on_progress: Progress | None = None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[Texts]:
+    """Read the inputs into a catalog, in batches of texts; only reads.
+
+    Files come in the order of their ids, records in that of their lines. The inputs are looked at
+    when this is called; documents are read as the batches are taken. After the last batch the
+    catalog has its inputs, what was skipped, and its final ids.
+
+    Args:
+        inputs: directories, text files, record files, ``-``.
+        settings: which fields to look at, hidden files or not, strict ids or not.
+        catalog: gets a row for each document, in the order of the batches.
+        exclude: files that are being written, which are never input.
+        batch_bytes: size of a batch; never changes a result.
+        on_progress: called with bytes and documents after each batch.
+        stdin: what ``-`` reads; the process's standard input if None.
+
+    Raises:
+        InputError: an input is missing or can't be read at all, or is being written.
+        InputError: (after the last batch) ``strict_ids``, and an id occurs twice.
+    """
+    listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
+    catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
+    return _Reading(listing, settings, catalog, stdin).batches(batch_bytes, on_progress)
+
+
+class _Reading:
+    """One pass over everything that was listed."""
+
+    def __init__(self, listing: Listing, settings: Settings, catalog: Catalog, stdin: BinaryIO | None) -> None:
+        self._listing = listing
+        self._settings = settings
+        self._catalog = catalog
+        self._stdin = stdin
+        self._bytes = 0
+        self._documents = [0] * len(listing.inputs)
+        self._skipped = [0] * len(listing.inputs)
+        self._record_files: dict[str, Input] = {}
+        self._own: set[str] = set(listing.own)
+        for given, skipped in listing.skipped:
+            self._skip(given, skipped)
+
+    def batches(self, batch_bytes: int, on_progress: Progress | None) -> Iterator[Texts]:
+        """Every text, in batches."""
+        batch: list[bytes] = []
+        size = 0
+        for file in self._listing.files:
+            with closing(self._texts(file)) as texts:
+                for text in texts:
+                    batch.append(text)
+                    self._documents[file.given] += 1
+                    size += len(text) + _OVERHEAD
+                    if size >= batch_bytes:
+                        yield _together(batch)
+                        batch, size = [], 0
+                        if on_progress:
+                            on_progress(self._bytes, len(self._catalog))
+        if batch:
+            yield _together(batch)
+        self._finish()
+        if on_progress:
+            on_progress(self._bytes, len(self._catalog))
+
+    def _texts(self, file: Found) -> Generator[bytes, None, None]:
+        """The texts of one file; where there are none, a record says why."""
+        is_stdin = self._listing.kinds[file.given] == "stdin" and file.named
+        how = Format("records") if is_stdin else format_of(file.id)
+        try:
+            if is_stdin:
+                yield from self._standard_input(file)
+            elif how.kind == "records":
+                yield from self._record_file(file, how)
+            else:
+                yield self._text_file(file)
+        except OwnResult:
+            self._own.add(file.id)
+            return
+        except Refused as refusal:
+            self._skip(file.given, Skipped(file.id, refusal.reason, refusal.detail))
+        for other, given in file.others:
+            self._skip(given, Skipped(other, Reason.SAME_FILE, f"the same file as {file.id}"))
+
+    def _text_file(self, file: Found) -> bytes:
+        opened, info = open_regular(file.id, follow=file.named)
+        with opened:
+            raw = read_text(opened)
+        self._bytes += len(raw)
+        text = decode(raw)
+        source = Source(file.id, "text", file.id, time=info.st_mtime, follow=file.named)
+        number = self._catalog.add_source(source)
+        self._catalog.add(number, file.id, size=len(raw), digest=xxhash.xxh3_128_digest(raw))
+        return text
+
+    def _record_file(self, file: Found, how: Format) -> Iterator[bytes]:
+        self._record_files[file.id] = Input(file.id, "records", 0, 0, given=file.named)
+        opened, info = open_regular(file.id, follow=file.named)
+        with opened:
+            field = self._settings.text_field
+            source = Source(file.id, "records", file.id, how.compression, info.st_mtime, file.named, field)
+            yield from self._records(file, source, Stored(opened))
+
+    def _standard_input(self, file: Found) -> Iterator[bytes]:
+        """Records from standard input, kept in an unnamed file as they are read: it can't be read twice."""
+        if self._stdin is None and sys.stdin is None:
+            raise InputError("there is no standard input\nName a file instead of -")
+        stream = raw_stream(self._stdin or sys.stdin.buffer)
+        try:
+            copy: IO[bytes] = tempfile.TemporaryFile(prefix="dedup-")  # noqa: SIM115 (the catalog keeps it)
+        except OSError as error:
+            raise InputError(
+                f"no temporary file can be made in {tempfile.gettempdir()}: {words_of(error)}\n"
+                "Make room there, or set TMPDIR to a folder that has room"
+            ) from error
+        weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
+        source = Source(STDIN, "records", text_field=self._settings.text_field, stream=copy)
+        yield from self._records(file, source, Stored(stream, copy=copy))
+
+    def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[bytes]:
+        """The texts of a record file that is open."""
+        skipped = 0
+        given, before = file.given, self._bytes
+
+        def skip(record: Skipped) -> None:
+            nonlocal skipped
+            skipped += 1
+            self._skip(given, record)
+
+        records: RecordFile | None = None
+        intact = True
+        lines = unpacked(stored, source.compression)
+        try:
+            _look_at_head(lines.peek(HEAD), source)
+            records = RecordFile(file.id, self._catalog.add_source(source), self._settings, self._catalog, skip)
+            for text in records.texts(lines):
+                self._bytes = before + stored.size
+                yield text
+        except OwnResult:
+            self._record_files.pop(file.id, None)
+            raise
+        except (Refused, Damaged, OSError) as error:
+            intact = not isinstance(error, OSError)
+            skip(_stopped(file.id, error, records.line if records else 0))
+        if records:
+            records.finish()
+        documents = records.documents if records else 0
+        digest = _digest(stored) if intact else None
+        self._bytes = before + stored.size
+        self._record_files[file.id] = Input(
+            file.id, "records", documents, skipped, stored.size if digest else None, digest, given=file.named
+        )
+
+    def _skip(self, given: int, skipped: Skipped) -> None:
+        self._skipped[given] += 1
+        self._catalog.skipped.append(skipped)
+
+    def _finish(self) -> None:
+        catalog = self._catalog
+        inputs = dict(self._record_files)
+        for number, name in enumerate(self._listing.inputs):
+            kind = self._listing.kinds[number]
+            if name in self._own:
+                continue
+            found = inputs.get(name)
+            if found is not None and kind != "directory":
+                inputs[name] = replace(found, given=True)  # found in a folder too, which came first
+            else:
+                kind = "records" if kind == "file" and format_of(name).kind == "records" else kind
+                inputs[name] = Input(name, kind, self._documents[number], self._skipped[number])
+        catalog.inputs = [inputs[name] for name in sorted(inputs, key=id_key)]
+        catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
+        catalog.own_results = sorted(self._own, key=id_key)
+        catalog.resolve_repeated_ids(strict=self._settings.strict_ids)
+
+
+def _together(batch: list[bytes]) -> Texts:
+    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
+
+
+def _look_at_head(head: bytes, source: Source) -> None:
+    """Refuse, as a whole, what can't be lines of JSON.
+
+    Raises:
+        OwnResult, Refused: it is a result of ours; it is something else.
+    """
+    if is_own_result(head):
+        raise OwnResult
+    if kind := magic(head):
+        ending = {"gzip": "gz", "zstd": "zst"}.get(kind)
+        hint = "decompress it first" if source.stream or source.compression else f"name it .jsonl.{ending}"
+        raise Refused(Reason.CORRUPT, f"{kind} data, not lines of JSON" + (f"; {hint}" if ending else ""))
+    mark = mark_of(head)
+    if mark and mark[1] != "utf-8":
+        raise Refused(Reason.ENCODING, f"{mark[1][:6].upper()}, and JSON Lines must be UTF-8")
+
+
+def _stopped(name: str, error: Exception, line: int) -> Skipped:
+    """The record of a file that could not be read to its end."""
+    if isinstance(error, Refused):
+        return Skipped(name, error.reason, error.detail)
+    what = words_of(error) if isinstance(error, OSError) else str(error)
+    reason = Reason.UNREADABLE if isinstance(error, OSError) else Reason.CORRUPT
+    return Skipped(name, reason, f"{what}; line {line} is the last that was read" if line else what)
+
+
+def _digest(stored: Stored) -> str | None:
+    """XXH3-128 of the whole file as stored, also of what was not looked at; None if it can't be read."""
+    try:
+        stored.drain()
+    except OSError:
+        return None
+    return stored.hexdigest()

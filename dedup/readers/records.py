@@ -1,0 +1,208 @@
+"""JSON Lines: one document a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import xxhash
+
+from dedup._arrays import encode
+from dedup.catalog import Catalog
+from dedup.model import Reason, Skipped
+from dedup.readers.names import shown
+from dedup.readers.strict_json import NotJson, compact, is_exact, parse_exact, parse_json
+from dedup.settings import Settings
+
+BOM = b"\xef\xbb\xbf"
+_SHOWN_FIELDS = 12
+_MISSING = object()
+_JSON_TYPES: dict[type | tuple[type, ...], str] = {
+    bool: "true or false",
+    (int, float, Decimal): "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def lookup(record: dict[str, Any], name: str) -> Any:
+    """The value of a field: the one of exactly this name, else by a dotted path through objects."""
+    value = record.get(name, _MISSING)
+    if value is not _MISSING or "." not in name:
+        return value
+    value = record
+    for part in name.split("."):
+        value = value.get(part, _MISSING) if isinstance(value, dict) else _MISSING
+    return value
+
+
+def text_of(line: bytes, text_field: str) -> str:
+    """The text in one line of a record file.
+
+    Raises:
+        NotJson: the line is no record with a text; the message says why.
+    """
+    record = parse_json(line.removeprefix(BOM))
+    if not isinstance(record, dict):
+        raise NotJson(f"{_type_of(record)}, not an object")
+    text = lookup(record, text_field)
+    if not isinstance(text, str):
+        raise NotJson(_problem(text, text_field))
+    return text
+
+
+def id_of(record: dict[str, Any], line: bytes, name: str) -> str | None:
+    """A record's own id: a string as it is, a whole number in all its digits, else compact JSON."""
+    value = lookup(record, name)
+    if type(value) is str:
+        return value
+    if value is _MISSING or value is None:
+        return None
+    if not is_exact(value):
+        value = lookup(parse_exact(line), name)
+    return compact(value)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Lines without a text, one after the other, for one reason: a million of them take no memory."""
+
+    first: int
+    last: int
+    problem: str
+
+
+class RecordFile:
+    """Reads the lines of one record file into the catalog.
+
+    Attributes:
+        documents: read so far. line: lines read so far.
+    """
+
+    def __init__(
+        self, path: str, source: int, settings: Settings, catalog: Catalog, skip: Callable[[Skipped], None]
+    ) -> None:
+        self._path = path
+        self._source = source
+        self._settings = settings
+        self._catalog = catalog
+        self._skip = skip
+        keep = settings.keep
+        self._keep_field = keep.removeprefix("field:").removeprefix("-") if keep.startswith("field:") else None
+        self._without_text: list[_Run] = []
+        self._fields: list[str] | None = None  # of the first record without a text
+        self.documents = 0
+        self.line = 0
+
+    def texts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The text of each record, in UTF-8; when it comes out, the record is the catalog's last row."""
+        add, digest = self._catalog.add, xxhash.xxh3_128_digest
+        end = 0
+        for line in lines:
+            self.line += 1
+            offset = end
+            end += len(line)
+            raw = line.removesuffix(b"\n")
+            body = raw.removeprefix(BOM) if offset == 0 else raw
+            if not body or body.isspace():
+                continue
+            document = self._document(body)
+            if document is None:
+                continue
+            text, id, field = document
+            if not self.documents:
+                self._tell_without_text()
+            self.documents += 1
+            add(
+                self._source,
+                id if id is not None else f"{self._path}:{self.line}",
+                size=len(raw),
+                digest=digest(raw),
+                line=self.line,
+                offset=offset,
+                length=len(raw),
+                field=field,
+            )
+            yield encode(text)
+
+    def _document(self, body: bytes) -> tuple[str, str | None, Any] | None:
+        """Text, own id and the keep policy's value of a line; None, and a record says why, if it has no text."""
+        settings = self._settings
+        try:
+            record = parse_json(body)
+            if type(record) is not dict:
+                raise NotJson(f"{_type_of(record)}, not an object")
+            text = lookup(record, settings.text_field)
+            if type(text) is not str:
+                self._no_text(record, text)
+                return None
+            field = None if self._keep_field is None else self._value(record, body, self._keep_field)
+            return text, id_of(record, body, settings.id_field), field
+        except NotJson as error:
+            self._bad(str(error))
+        except RecursionError:
+            self._bad("nested too deeply")
+        return None
+
+    def finish(self) -> None:
+        """Say what is left to say once the last line has been read."""
+        if self.documents or not self._without_text:
+            self._tell_without_text()
+            return
+        field = shown(self._settings.text_field)
+        problems = {run.problem for run in self._without_text}
+        what = problems.pop() if len(problems) == 1 else f"no field {field!r} that holds a text"
+        fields = [shown(name)[:60] for name in self._fields or []]
+        more = ", …" if len(fields) > _SHOWN_FIELDS else ""
+        listed = f"its fields are {', '.join(fields[:_SHOWN_FIELDS])}{more}" if fields else "it has no fields"
+        first = self._without_text[0].first
+        detail = f"no record has a text: {what}; {listed} (line {first}); name the right one with --text-field"
+        self._skip(Skipped(self._path, Reason.NO_TEXT, detail))
+
+    def _value(self, record: dict[str, Any], line: bytes, name: str) -> Any:
+        """The value of the field that the keep policy looks at, None where it is missing."""
+        value = lookup(record, name)
+        if value is _MISSING:
+            return None
+        return value if is_exact(value) else lookup(parse_exact(line), name)
+
+    def _bad(self, detail: str) -> None:
+        self._skip(_of_line(self._path, self.line, Reason.BAD_RECORD, detail))
+
+    def _no_text(self, record: dict[str, Any], value: Any) -> None:
+        problem = _problem(value, self._settings.text_field)
+        if self.documents:
+            self._skip(_of_line(self._path, self.line, Reason.NO_TEXT, problem))
+            return
+        if self._fields is None:
+            self._fields = list(record)[: _SHOWN_FIELDS + 1]
+        last = self._without_text[-1] if self._without_text else None
+        if last and last.last == self.line - 1 and last.problem == problem:
+            last.last = self.line
+        else:
+            self._without_text.append(_Run(self.line, self.line, problem))
+
+    def _tell_without_text(self) -> None:
+        """Each line without a text has its record once it is known that the file has records with one."""
+        for run in self._without_text:
+            for line in range(run.first, run.last + 1):
+                self._skip(_of_line(self._path, line, Reason.NO_TEXT, run.problem))
+        self._without_text = []
+
+
+def _of_line(path: str, line: int, reason: Reason, detail: str) -> Skipped:
+    return Skipped(f"{path}:{line}", reason, f"line {line}: {detail}", path, line)
+
+
+def _problem(value: Any, field: str) -> str:
+    field = shown(field)
+    if value is _MISSING:
+        return f"no field {field!r}"
+    return f"the field {field!r} is {_type_of(value)}, not a text"
+
+
+def _type_of(value: Any) -> str:
+    return next((words for kind, words in _JSON_TYPES.items() if isinstance(value, kind)), "null")

@@ -1,0 +1,159 @@
+"""A document's text, read again from its place, or not at all if it has changed since."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import IO, cast
+
+import xxhash
+
+from dedup._arrays import Texts, encode, offsets_of
+from dedup.catalog import Catalog, Source
+from dedup.errors import InputError
+from dedup.model import Place
+from dedup.readers.names import shown
+from dedup.readers.records import text_of
+from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
+from dedup.readers.strict_json import NotJson
+from dedup.readers.text import OwnResult, decode, read_text
+from dedup.readers.unpack import Damaged
+
+_STEP = 1 << 20
+
+
+class Rereader:
+    """Reads texts again, one open file at a time; cheapest by ascending row. A context manager.
+
+    Args:
+        catalog: where the documents are.
+        memory: the text of a row, for documents that were given in memory.
+    """
+
+    def __init__(self, catalog: Catalog, memory: Callable[[int], str] | None = None) -> None:
+        self._catalog = catalog
+        self._memory = memory
+        self._open: tuple[Source, IO[bytes], bool] | None = None  # and whether it can seek
+
+    def text(self, row: int) -> str:
+        """The text of one document.
+
+        Raises:
+            InputError: it is gone, or has changed since it was read.
+        """
+        source = self._catalog.source(row)
+        if source.kind == "memory":
+            assert self._memory is not None, "documents in memory need their texts"
+            return self._memory(row)
+        place = self._catalog.place(row)
+        try:
+            if place.line is None:
+                return self._whole_file(source, place)
+            return text_of(self._line(source, place), source.text_field)
+        except (Refused, Damaged, OwnResult, NotJson, OSError) as error:
+            what = words_of(error) if isinstance(error, OSError) else str(error) or "not what it was"
+            raise _changed(place, what) from error
+
+    def texts(self, rows: Sequence[int]) -> Texts:
+        """The texts of several documents, in the order asked for."""
+        read = {row: encode(self.text(row)) for row in sorted(set(rows))}
+        return Texts(b"".join([read[row] for row in rows]), offsets_of([len(read[row]) for row in rows]))
+
+    def close(self) -> None:
+        """Let go of the file that is open."""
+        if self._open is not None and self._open[0].stream is None:
+            self._open[1].close()
+        self._open = None
+
+    def _whole_file(self, source: Source, place: Place) -> str:
+        assert source.open_path is not None
+        with open_regular(source.open_path, follow=source.follow)[0] as file:
+            raw = read_text(file)
+        _check(raw, place)
+        return decode(raw).decode()
+
+    def _line(self, source: Source, place: Place) -> bytes:
+        assert place.offset is not None and place.length is not None
+        stream = self._at(source, place.offset)
+        raw = stream.read(place.length)
+        _check(raw, place)
+        return raw
+
+    def _at(self, source: Source, offset: int) -> IO[bytes]:
+        """The source's bytes from an offset on."""
+        if self._open is None or self._open[0] is not source or (not self._open[2] and self._open[1].tell() > offset):
+            self.close()
+            self._open = (source, *_opened(source))
+        _, stream, seekable = self._open
+        if seekable:
+            stream.seek(offset)
+            return stream
+        while (ahead := offset - stream.tell()) > 0:
+            if not stream.read(min(ahead, _STEP)):
+                break
+        return stream
+
+    def __enter__(self) -> Rereader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def fetch(catalog: Catalog, row: int) -> str:
+    """The text of one document, read again.
+
+    Raises:
+        InputError: it is gone, or has changed since it was read.
+    """
+    with Rereader(catalog) as again:
+        return again.text(row)
+
+
+def _opened(source: Source) -> tuple[IO[bytes], bool]:
+    if source.stream is not None:
+        return source.stream, True
+    assert source.open_path is not None
+    file = open_regular(source.open_path, follow=source.follow)[0]
+    if source.compression is None:
+        return io.BufferedReader(file, _STEP >> 4), True
+    return cast("IO[bytes]", _Counted(file, source.compression)), False
+
+
+class _Counted(io.RawIOBase):
+    """An unpacked file that knows how far it has been read."""
+
+    def __init__(self, file: io.FileIO, compression: str) -> None:
+        super().__init__()
+        self._file = file
+        self._stream = unpacked(Stored(file, digest=False), compression)
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._read += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._read
+
+    def close(self) -> None:
+        self._stream.close()
+        self._file.close()
+        super().close()
+
+
+def _check(raw: bytes, place: Place) -> None:
+    if len(raw) != place.bytes or xxhash.xxh3_128_hexdigest(raw) != place.digest:
+        raise _changed(place, "its content is another")
+
+
+def _changed(place: Place, what: str) -> InputError:
+    where = shown(place.path or place.id) + (f", line {place.line}" if place.line is not None else "")
+    return InputError(f"{where} has changed since it was read: {what}\nScan again")

@@ -1,0 +1,210 @@
+"""Opening files so that nothing blocks and nothing is touched, and streams of bytes on top of them."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, Protocol
+
+import xxhash
+
+from dedup.errors import InputError
+from dedup.model import Reason
+from dedup.readers.names import to_fs
+from dedup.readers.unpack import UNPACKERS, Damaged
+
+BUFFER = 1 << 20
+
+# O_NONBLOCK: opening a FIFO must not wait for a writer, nor reading a strange file of /proc for data.
+_FLAGS = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT"):
+    _FLAGS |= getattr(os, _flag, 0)
+_NO_LINKS: int = getattr(os, "O_NOFOLLOW", 0)
+
+_KINDS = {
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+}
+
+
+class Refused(Exception):
+    """One file or record that isn't read, with what its `skipped` record says."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class _Hash(Protocol):
+    def update(self, data: Any, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+def words_of(error: OSError) -> str:
+    """The system's words for an error, nothing of Python's."""
+    return error.strerror or (os.strerror(error.errno) if error.errno else "can't be read")
+
+
+def kind_of(mode: int) -> str:
+    """What kind of special file this is."""
+    return _KINDS.get(stat.S_IFMT(mode), "special")
+
+
+def open_regular(name: str, *, follow: bool) -> tuple[io.FileIO, os.stat_result]:
+    """Open a regular file for reading, without ever waiting.
+
+    Args:
+        name: its name.
+        follow: whether its last part may be a symbolic link; so only for what the user named.
+
+    Raises:
+        Refused: it can't be opened, or is no regular file.
+    """
+    try:
+        descriptor = os.open(to_fs(name), _FLAGS | (0 if follow else _NO_LINKS))
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and not follow:
+            raise Refused(Reason.SYMLINK, "a symbolic link, not followed") from error
+        if error.errno == errno.ENXIO:  # sockets, and devices without a driver
+            raise Refused(Reason.SPECIAL, "socket") from error
+        raise Refused(Reason.UNREADABLE, words_of(error)) from error
+    try:
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
+            raise Refused(Reason.SPECIAL, kind_of(info.st_mode))
+        return io.FileIO(descriptor, "rb"), info
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+class Stored(io.RawIOBase):
+    """The bytes of a file as stored, counted and hashed on their way through.
+
+    A pipe gives what it has; this waits until the buffer is full or the pipe ends, so that what is
+    seen of the beginning doesn't depend on who writes it.
+    """
+
+    def __init__(self, source: IO[bytes] | io.RawIOBase, *, digest: bool = True, copy: IO[bytes] | None = None) -> None:
+        super().__init__()
+        self._source = source
+        self._hash: _Hash | None = xxhash.xxh3_128() if digest else None
+        self._copy = copy
+        self.size = 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer; 0 at the end."""
+        view = memoryview(buffer)
+        filled = 0
+        while filled < len(view):
+            count = self._source.readinto(view[filled:])  # type: ignore[union-attr]
+            if count is None:  # nothing there now, and we never wait: some file of /proc or /sys
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            if count == 0:
+                break
+            filled += count
+        if self._hash is not None:
+            self._hash.update(view[:filled])
+        if self._copy is not None:
+            self._keep(view[:filled])
+        self.size += filled
+        return filled
+
+    def _keep(self, data: memoryview) -> None:
+        assert self._copy is not None
+        try:
+            self._copy.write(data)
+        except OSError as error:
+            raise InputError(
+                f"standard input can't be kept in the temporary folder: {words_of(error)}\n"
+                "Make room there, or set TMPDIR to a folder that has room"
+            ) from error
+
+    def drain(self) -> None:
+        """Read to the end, for the digest."""
+        buffer = bytearray(BUFFER)
+        while self.readinto(buffer):
+            pass
+
+    def hexdigest(self) -> str:
+        """XXH3-128 of everything read so far."""
+        assert self._hash is not None
+        return self._hash.hexdigest()
+
+
+class _Unpacked(io.RawIOBase):
+    """Chunks of bytes as a stream; an error comes after everything before it has been read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._ready = memoryview(b"")
+        self._error: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        filled = 0
+        while filled < len(view) and self._advance(filled):
+            count = min(len(view) - filled, len(self._ready))
+            view[filled : filled + count] = self._ready[:count]
+            self._ready = self._ready[count:]
+            filled += count
+        return filled
+
+    def _advance(self, filled: int) -> bool:
+        """Have something ready; False at the end, or before an error that what is filled must precede."""
+        while not self._ready and self._error is None:
+            try:
+                self._ready = memoryview(next(self._chunks))
+            except StopIteration:
+                return False
+            except (Damaged, OSError) as error:
+                self._error = error
+        if self._error is not None and not self._ready:
+            if filled:
+                return False
+            raise self._error
+        return True
+
+
+def unpacked(stored: Stored, compression: str | None) -> io.BufferedReader:
+    """What a stored file holds, buffered.
+
+    Reading it may raise `Damaged` or OSError, after everything that stands before the fault.
+    """
+    if compression is None:
+        return io.BufferedReader(stored, BUFFER)
+    return io.BufferedReader(_Unpacked(UNPACKERS[compression](stored)), BUFFER)
+
+
+def raw_stream(stream: BinaryIO) -> IO[bytes]:
+    """Standard input in the form that `Stored` reads from."""
+    return stream if hasattr(stream, "readinto") else _Readable(stream)  # type: ignore[return-value]
+
+
+class _Readable(io.RawIOBase):
+    """A stream that knows only `read`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

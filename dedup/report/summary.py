@@ -1,0 +1,168 @@
+"""The summary of a scan for a person: what was read, what was found, what differs, what to type next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dedup.errors import InputError
+from dedup.model import UNREAD, Cluster, Drop, Relation, Skipped
+from dedup.report.clean import visible
+from dedup.report.style import Style, name_of, plural, quoted, size_of
+
+if TYPE_CHECKING:
+    from dedup.result import Result
+
+CLUSTERS = 5  # clusters shown
+DROPS = 3  # dropped documents shown of each
+NAMED = 5  # skipped files named unless the user asks for all
+_LONGEST = 1 << 20  # characters: longer texts are not compared word by word for a summary
+
+
+def summary_lines(
+    result: Result, style: Style, *, inputs: Sequence[str], written: Sequence[str], seconds: float
+) -> Iterator[str]:
+    """The summary, line by line.
+
+    Args:
+        result: what was found.
+        style: colours and width.
+        inputs: as the user typed them; written: result files that were written.
+        seconds: how long it took.
+    """
+    yield from _read(result, style, inputs, seconds)
+    yield from _not_read(result.skipped, style)
+    for path in result.own_results:
+        yield style.dim(f"left alone: {name_of(path)} (a result file of dedup, or its unfinished copy)")
+    yield ""
+    yield from _found(result, style)
+    yield from _largest(result, style)
+    yield from _next_step(result, style, inputs, written)
+
+
+def _read(result: Result, style: Style, inputs: Sequence[str], seconds: float) -> Iterator[str]:
+    summary, funnel = result.summary, result.funnel
+    what = name_of(inputs[0]) if len(inputs) == 1 else plural(len(inputs), "input")
+    empty = f", {summary['empty']:,} without words" if summary["empty"] else ""
+    how = f"{seconds:.1f} s, {result.kernel} kernel"
+    yield f"{style.bold(plural(summary['documents'], 'document'))} read from {what}{empty} ({how})"
+    stages = [
+        plural(funnel.documents, "document"),
+        f"{funnel.unique:,} unique",
+        plural(funnel.candidates, "candidate"),
+        plural(funnel.matches, "match", "matches"),
+        plural(funnel.clusters, "cluster"),
+    ]
+    yield style.dim("  " + " → ".join(stages))
+    if summary["repeated_ids"]:
+        yield style.warning(f"  {plural(summary['repeated_ids'], 'record')} with an id that occurs twice: named id@path:line")
+    for limit in result.limits:
+        yield style.warning(
+            f"  limit: {plural(limit.documents, 'document')} had more candidates than --max-comparisons allows; "
+            f"{plural(limit.comparisons_left_out, 'comparison')} left out"
+        )
+
+
+def _not_read(skipped: Sequence[Skipped], style: Style) -> Iterator[str]:
+    if not skipped:
+        return
+    counts = Counter(record.reason for record in skipped)
+    parts = (f"{count:,} {reason.value}" for reason, count in sorted(counts.items()))
+    yield style.warning(f"{len(skipped):,} not read: {', '.join(parts)}")
+    # What should have been read comes first; what is left out by design is named only when asked for.
+    named = sorted(skipped, key=lambda record: record.reason not in UNREAD)
+    if not style.verbose:
+        named = [record for record in named if record.reason in UNREAD][:NAMED]
+    for record in named:
+        yield f"  {name_of(record.id)}: {record.reason.value}: {visible(record.detail)}"
+    if len(named) < len(skipped):
+        yield style.dim(f"  {len(skipped) - len(named):,} more: -v names them, the result file has them all")
+
+
+def _found(result: Result, style: Style) -> Iterator[str]:
+    summary = result.summary
+    if not result.clusters:
+        yield style.good("No copies: every document stays.")
+        return
+    relations = ", ".join(f"{summary[relation.value]:,} {relation.value}" for relation in Relation if summary[relation.value])
+    yield (
+        f"{style.bold(plural(summary['clusters'], 'cluster'))}: {plural(summary['dropped'], 'document')} "
+        f"({relations}; {size_of(summary['dropped_bytes'])}) can go, {summary['kept']:,} stay"
+    )
+    blocked = sum(cluster.policy_blocked for cluster in result.clusters)
+    if blocked:
+        yield style.warning(
+            f"  in {plural(blocked, 'cluster')} the keep policy could not have its choice: not every member matches it"
+        )
+
+
+def _largest(result: Result, style: Style) -> Iterator[str]:
+    """The clusters that drop the most bytes, with what differs in each."""
+    clusters = sorted(result.clusters, key=lambda cluster: -sum(drop.place.bytes for drop in cluster.drops))
+    for cluster in clusters[:CLUSTERS]:
+        yield ""
+        yield f"{style.good('keep')} {style.bold(name_of(cluster.keep.id))} ({plural(cluster.keep.tokens, 'word')})"
+        for drop in cluster.drops[:DROPS]:
+            yield f"{style.warning('drop')} {style.bold(name_of(drop.id))} ({plural(drop.tokens, 'word')}): {scores(drop)}"
+            yield from _what_differs(result, cluster, drop, style)
+        if len(cluster.drops) > DROPS:
+            yield style.dim(f"     and {plural(len(cluster.drops) - DROPS, 'more document')}")
+    if len(clusters) > CLUSTERS:
+        yield ""
+        yield style.dim(f"and {plural(len(clusters) - CLUSTERS, 'more cluster')}; the result file has them all")
+
+
+def scores(drop: Drop) -> str:
+    """A dropped document's relation and scores, as every report says them."""
+    if drop.relation is Relation.EXACT:
+        return "exact"
+    return f"{drop.relation.value}, jaccard {drop.jaccard:.4f}, containment {drop.containment:.4f}"
+
+
+def _what_differs(result: Result, cluster: Cluster, drop: Drop, style: Style) -> Iterator[str]:
+    from dedup.difference import diff, digest
+    from dedup.report.terminal import render_digest
+
+    try:
+        kept, dropped = result.texts([cluster.keep, drop])
+    except InputError as error:
+        yield style.warning(f"     {visible(str(error).splitlines()[0])}")
+        return
+    if max(len(kept), len(dropped)) > _LONGEST:
+        yield style.dim("     too long to compare word by word here: dedup diff shows the differences")
+        return
+    found = digest(diff(kept, dropped), kept, dropped)
+    yield from render_digest(
+        found, a_name="the kept one", b_name="the dropped one", width=style.width, colour=style.colour, indent=5
+    )
+
+
+def _next_step(result: Result, style: Style, inputs: Sequence[str], written: Sequence[str]) -> Iterator[str]:
+    yield ""
+    for path in written:
+        yield f"written: {name_of(path)}"
+    steps = []
+    pair = next(
+        (
+            (cluster.keep, drop)
+            for cluster in result.clusters
+            for drop in cluster.drops
+            if drop.relation is not Relation.EXACT and drop.place.path not in (None, "-")
+        ),
+        None,
+    )
+    if pair:
+        steps.append(("dedup diff " + " ".join(_spec(document) for document in pair), "all that differs"))
+    if not written and "-" not in inputs:
+        steps.append((f"dedup scan {' '.join(map(quoted, inputs))} -o result.jsonl", "keeps this result"))
+    if steps:
+        yield style.dim("next:")
+    for command, why in steps:
+        yield f"  {command}  {style.dim('# ' + why)}"
+
+
+def _spec(document: object) -> str:
+    """How `dedup diff` names a document."""
+    place = document.place  # type: ignore[attr-defined]
+    return quoted(place.path if place.line is None else f"{place.path}#:{place.line}")

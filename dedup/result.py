@@ -1,0 +1,264 @@
+"""What a scan found, as objects and as the lines of the result file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dedup import verify
+from dedup._arrays import I64, U32
+from dedup._version import __version__
+from dedup.catalog import Catalog
+from dedup.exact import Unique
+from dedup.keep import Assignment
+from dedup.model import UNREAD, Cluster, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
+from dedup.readers import Rereader
+from dedup.settings import Settings
+from dedup.writers import encode_line, write_lines
+
+FORMAT_VERSION = 1
+_ORDER = {relation: place for place, relation in enumerate(Relation)}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of a scan.
+
+    >>> import dedup
+    >>> result = dedup.find_duplicates(["one text of some words", "One text — of some words.", "another"])
+    >>> [(drop.id, cluster.keep.id, drop.relation.value) for cluster in result.clusters for drop in cluster.drops]
+    [('1', '0', 'exact')]
+    >>> result.kept_ids()
+    ['0', '2']
+
+    Attributes:
+        settings: what was compared and what counted as a copy.
+        funnel: what was left from stage to stage.
+        limits: bounds that were used.
+        kernel: which kernel did the work; it may not change anything else.
+    """
+
+    settings: Settings
+    funnel: Funnel
+    limits: tuple[Limit, ...]
+    kernel: str
+    _catalog: Catalog
+    _unique: Unique
+    _assignment: Assignment
+    _tokens: U32
+    _shingles: U32
+    _texts: list[str] | None = None
+
+    @property
+    def inputs(self) -> list[Input]:
+        """Each input, and each record file found inside a directory."""
+        return self._catalog.inputs
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What was not read, and why, by id."""
+        return self._catalog.skipped
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something that should have been read could not be."""
+        return any(skipped.reason in UNREAD for skipped in self.skipped)
+
+    @property
+    def own_results(self) -> list[str]:
+        """Result files of ours that stood in the inputs and were left alone."""
+        return self._catalog.own_results
+
+    @cached_property
+    def clusters(self) -> list[Cluster]:
+        """Every cluster, in keep order of the kept document; drops by relation, score and id."""
+        return list(self._clusters())
+
+    @property
+    def dropped(self) -> list[Drop]:
+        """Every dropped document, cluster by cluster."""
+        return [drop for cluster in self.clusters for drop in cluster.drops]
+
+    def kept_ids(self) -> list[str]:
+        """Ids of the documents that stay, in the order they were read."""
+        kept = self._kept_row
+        return [self._catalog.id(row) for row in range(len(self._catalog)) if kept[row] == row]
+
+    @property
+    def empty_ids(self) -> list[str]:
+        """Ids of the documents without a token, which match nothing and stay, by id."""
+        ids = [self._catalog.id(row) for row in np.flatnonzero(self._unique.rank_of < 0).tolist()]
+        return sorted(ids, key=id_key)
+
+    @cached_property
+    def _kept_row(self) -> I64:
+        """int64[n]: for each row the row kept for it, its own where it is kept."""
+        stands = self._unique.rows.copy()
+        for rank, row in self._assignment.row.items():
+            stands[rank] = row
+        kept = np.arange(len(self._catalog), dtype=np.int64)
+        full = self._unique.rank_of >= 0
+        kept[full] = stands[self._assignment.keeper[self._unique.rank_of[full]]]
+        return kept
+
+    def _clusters(self) -> Iterator[Cluster]:
+        rank_of = self._unique.rank_of
+        dropped = np.flatnonzero(self._kept_row != np.arange(len(self._kept_row)))
+        by_keeper = dropped[np.argsort(rank_of[self._kept_row[dropped]], kind="stable")]
+        edges = np.flatnonzero(np.diff(self._kept_row[by_keeper])) + 1
+        for number, rows in enumerate(np.split(by_keeper, edges) if len(by_keeper) else []):
+            kept = int(self._kept_row[rows[0]])
+            rank = int(rank_of[kept])
+            drops = sorted((self._drop(row, rank) for row in rows.tolist()), key=_drop_order)
+            blocked = rank in self._assignment.blocked
+            yield Cluster(number, self._kept(kept), tuple(drops), blocked)
+
+    def _kept(self, row: int) -> Kept:
+        return Kept(self._catalog.place(row), int(self._tokens[row]), int(self._shingles[row]))
+
+    def _drop(self, row: int, kept: int) -> Drop:
+        rank = int(self._unique.rank_of[row])
+        size, kept_size = int(self._shingles[row]), int(self._shingles[self._unique.rows[kept]])
+        shared = size if rank == kept else self._assignment.shared[rank]
+        relation = verify.relation(self.settings, shared, size, kept_size, equal=rank == kept)
+        assert relation is not None, "a dropped document always has a verified relation"
+        return Drop(
+            place=self._catalog.place(row),
+            tokens=int(self._tokens[row]),
+            shingles=size,
+            relation=relation,
+            jaccard=verify.jaccard(shared, size, kept_size),
+            containment=verify.containment(shared, size),
+        )
+
+    @cached_property
+    def summary(self) -> dict[str, int]:
+        """The counts of the result file's last line."""
+        relations = Counter(drop.relation for drop in self.dropped)
+        dropped = len(self.dropped)
+        return {
+            "documents": len(self._catalog),
+            "empty": int((self._unique.rank_of < 0).sum()),
+            "skipped": len(self.skipped),
+            "unique": self._unique.count,
+            "clusters": len(self.clusters),
+            "kept": len(self._catalog) - dropped,
+            "dropped": dropped,
+            **{relation.value: relations[relation] for relation in Relation},
+            "dropped_bytes": sum(drop.place.bytes for drop in self.dropped),
+            "repeated_ids": self._catalog.repeated_ids,
+        }
+
+    def texts(self, documents: Sequence[Kept | Drop]) -> list[str]:
+        """The texts of documents of this result, read again from where they were found.
+
+        Raises:
+            InputError: one is gone, or has changed since the scan.
+        """
+        with Rereader(self._catalog, self._texts.__getitem__ if self._texts is not None else None) as again:
+            return [again.text(self._row_of[document.id]) for document in documents]
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {self._catalog.id(row): row for row in range(len(self._catalog))}
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The result file's lines (docs/result-format.md), from header to summary."""
+        yield {
+            "type": "header",
+            "format": "dedup-result",
+            "format_version": FORMAT_VERSION,
+            "tool": "dedup",
+            "version": __version__,
+            "settings": self.settings.as_record(),
+            "inputs": [item.path for item in self.inputs if item.given],
+        }
+        for item in self.inputs:
+            yield _input_record(item)
+        for cluster in self.clusters:
+            yield _cluster_record(cluster)
+            for drop in cluster.drops:
+                yield _drop_record(cluster, drop)
+        for skipped in self.skipped:
+            yield {"type": "skipped", **_without_none(skipped)}
+        for id in self.empty_ids:
+            yield {"type": "empty", "id": id}
+        for limit in self.limits:
+            yield {"type": "limit", **_without_none(limit)}
+        yield {"type": "summary", **self.summary}
+
+    def to_bytes(self) -> bytes:
+        """The result file's bytes."""
+        return b"".join(self.lines())
+
+    def lines(self) -> Iterator[bytes]:
+        """The result file, line by line, newlines included."""
+        return map(encode_line, self.records())
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the result file: afterwards ``path`` is what it was, or whole.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+        write_lines(self.records(), path)
+
+
+def _drop_order(drop: Drop) -> tuple[int, float, bytes]:
+    score = drop.containment if drop.relation is Relation.CONTAINED else drop.jaccard
+    return _ORDER[drop.relation], -score, id_key(drop.id)
+
+
+def _without_none(item: Any) -> dict[str, Any]:
+    pairs = ((name, getattr(item, name)) for name in item.__slots__)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _input_record(item: Input) -> dict[str, Any]:
+    record = {"type": "input", "path": item.path, "kind": item.kind, "documents": item.documents}
+    record["skipped"] = item.skipped
+    if item.digest is not None:
+        record |= {"bytes": item.bytes, "digest": f"xxh3_128:{item.digest}"}
+    return record
+
+
+def _place_record(place: Place, tokens: int, shingles: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"id": place.id}
+    if place.path is not None:
+        record["path"] = place.path
+    if place.line is not None:
+        record |= {"line": place.line, "offset": place.offset, "length": place.length}
+    return record | {
+        "tokens": tokens,
+        "shingles": shingles,
+        "bytes": place.bytes,
+        "digest": f"xxh3_128:{place.digest}",
+    }
+
+
+def _cluster_record(cluster: Cluster) -> dict[str, Any]:
+    keep = cluster.keep
+    record = {
+        "type": "cluster",
+        "cluster": cluster.number,
+        "keep": _place_record(keep.place, keep.tokens, keep.shingles),
+        "dropped": len(cluster.drops),
+    }
+    return record | ({"policy_blocked": True} if cluster.policy_blocked else {})
+
+
+def _drop_record(cluster: Cluster, drop: Drop) -> dict[str, Any]:
+    return {
+        "type": "drop",
+        "cluster": cluster.number,
+        **_place_record(drop.place, drop.tokens, drop.shingles),
+        "relation": drop.relation.value,
+        "jaccard": drop.jaccard,
+        "containment": drop.containment,
+    }

@@ -1,0 +1,139 @@
+"""The settings that decide a result. Nothing else may (threads, memory and kernel are not here)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dedup.errors import SettingsError
+
+NORMAL_FORM_VERSION = 1
+UNICODE_VERSION = "14.0"
+SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform quarter
+KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
+
+
+def found_probability(similarity: float, bands: int, rows: int) -> float:
+    """Probability that a pair with this jaccard shares at least one band.
+
+    ``1 - (1 - s**rows)**bands``, the S-curve of banded MinHash (Leskovec, Rajaraman and Ullman,
+    *Mining of Massive Datasets*, section 3.4).
+
+    >>> round(found_probability(0.7, bands=32, rows=4), 4)
+    0.9998
+    """
+    # log1p/expm1 keep the digits that 1 - (1 - tiny) would lose.
+    share = min(1.0, similarity) ** rows
+    return 1.0 if share >= 1.0 else -math.expm1(bands * math.log1p(-share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is compared and what counts as a copy.
+
+    Attributes:
+        threshold: jaccard at or above which two documents are ``near`` copies, 0 < t <= 1.
+        containment: share of the smaller document's shingles that must stand in the larger one
+            for ``contained``, 0 < c <= 1; None turns that relation off.
+        min_contained_shingles: documents with fewer distinct shingles are never ``contained``.
+        shingle: tokens in a shingle.
+        num_perm: permutations of a MinHash sketch.
+        seed: seed of the permutations, 0 to 2**32 - 1.
+        recall: least probability with which a pair exactly at the threshold must share a band.
+        keep: which document of a cluster stays: ``longest``, ``first``, ``newest``, ``oldest``,
+            ``path``, ``field:NAME`` (largest value) or ``field:-NAME`` (smallest).
+        max_comparisons: candidates compared for one document at most; a ``limit`` record says
+            what was left out.
+        text_field: field of a record that holds its text (a dotted path reaches inside objects).
+        id_field: field of a record that holds its id.
+        hidden: read hidden files and folders too.
+        strict_ids: a record id that occurs twice is an error.
+
+    Raises:
+        SettingsError: a value is out of range, or no band layout reaches ``recall``.
+
+    >>> Settings(threshold=0.8).bands, Settings(threshold=0.8).rows
+    (25, 5)
+    """
+
+    threshold: float = 0.7
+    containment: float | None = 0.8
+    min_contained_shingles: int = 50
+    shingle: int = 5
+    num_perm: int = 128
+    seed: int = 1
+    recall: float = 0.999
+    keep: str = "longest"
+    max_comparisons: int = 1000
+    text_field: str = "text"
+    id_field: str = "id"
+    hidden: bool = False
+    strict_ids: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_share("threshold", self.threshold)
+        if self.containment is not None:
+            self._check_share("containment", self.containment)
+        self._check_share("recall", self.recall, below_one=True)
+        self._check_whole("min_contained_shingles", self.min_contained_shingles, 1, 2**31)
+        self._check_whole("shingle", self.shingle, 1, 1000)
+        self._check_whole("num_perm", self.num_perm, 1, 65536)
+        self._check_whole("seed", self.seed, 0, 2**32 - 1)
+        self._check_whole("max_comparisons", self.max_comparisons, 1, 2**31)
+        named = self.keep.startswith("field:") and self.keep.removeprefix("field:").lstrip("-")
+        if self.keep not in KEEP_POLICIES and not named:
+            raise SettingsError(
+                f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"
+            )
+        if not self.text_field:
+            raise SettingsError("text_field is empty; name the field that holds the text, for example text")
+        _band_layout(self.threshold, self.num_perm, self.recall)
+
+    @staticmethod
+    def _check_share(name: str, value: float, below_one: bool = False) -> None:
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+        if not good or (below_one and value == 1):
+            top = "below 1" if below_one else "at most 1"
+            raise SettingsError(f"{name} is {value!r}; it must be a number above 0 and {top}, for example 0.8")
+
+    @staticmethod
+    def _check_whole(name: str, value: int, least: int, most: int) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise SettingsError(f"{name} is {value!r}; it must be a whole number from {least} to {most}")
+
+    @property
+    def rows(self) -> int:
+        """Rows of a band: the most with which a pair at the threshold is found with ``recall``."""
+        return _band_layout(self.threshold, self.num_perm, self.recall)[1]
+
+    @property
+    def bands(self) -> int:
+        """Bands of a sketch, ``num_perm // rows``."""
+        return _band_layout(self.threshold, self.num_perm, self.recall)[0]
+
+    def as_record(self) -> dict[str, Any]:
+        """The settings as the result file's header has them, bands and rows included."""
+        record = asdict(self)
+        record |= {
+            "bands": self.bands,
+            "rows": self.rows,
+            "sample_bits": SAMPLE_BITS,
+            "normal_form": NORMAL_FORM_VERSION,
+            "unicode": UNICODE_VERSION,
+        }
+        return record
+
+
+def _band_layout(threshold: float, num_perm: int, recall: float) -> tuple[int, int]:
+    """(bands, rows) with the most rows that still reach ``recall`` at the threshold."""
+    for rows in range(num_perm, 0, -1):
+        if found_probability(threshold, num_perm // rows, rows) >= recall:
+            return num_perm // rows, rows
+    # One row a band is the best there is, so only more permutations, or asking for less, can help.
+    reached = found_probability(threshold, num_perm, 1)
+    needed = math.ceil(math.log1p(-recall) / math.log1p(-threshold))
+    raise SettingsError(
+        f"with {num_perm} permutations a pair at threshold {threshold} is found with probability {reached:.4f} at most, "
+        f"below the recall of {recall}\nUse --num-perm {needed} or more, or --recall {math.floor(reached * 1e4) / 1e4}"
+    )

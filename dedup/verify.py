@@ -1,0 +1,54 @@
+"""Exact scores of a pair, and the relation they make. Nothing is a match that didn't pass here."""
+
+from __future__ import annotations
+
+from dedup.model import Relation
+from dedup.settings import Settings
+
+
+def jaccard(shared: int, left: int, right: int) -> float:
+    """``|A∩B| / |A∪B|`` from exact counts; 0.0 for two empty sets."""
+    union = left + right - shared
+    return shared / union if union else 0.0
+
+
+def containment(shared: int, size: int) -> float:
+    """``|A∩B| / |A|``: the share of A that stands in B; 0.0 for an empty A."""
+    return shared / size if size else 0.0
+
+
+def relation(settings: Settings, shared: int, dropped: int, kept: int, *, equal: bool = False) -> Relation | None:
+    """The first relation that holds for a document to be dropped for another, or None.
+
+    Args:
+        shared: shingles that both have.
+        dropped, kept: distinct shingles of each.
+        equal: whether their normal forms are equal.
+    """
+    if equal:
+        return Relation.EXACT if dropped else None
+    if not shared:
+        return None
+    if jaccard(shared, dropped, kept) >= settings.threshold:
+        return Relation.NEAR
+    if (
+        settings.containment is not None
+        and settings.min_contained_shingles <= dropped <= kept
+        and containment(shared, dropped) >= settings.containment
+    ):
+        return Relation.CONTAINED
+    return None
+
+
+def preference(settings: Settings, shared: int, dropped: int, kept: int) -> tuple[int, float] | None:
+    """Sort key of a match, best first: exact, near, contained; then the higher score. None: no match.
+
+    Of equal keys the kept document that comes first in keep order is the better one.
+    """
+    match relation(settings, shared, dropped, kept):
+        case Relation.NEAR:
+            return 1, -jaccard(shared, dropped, kept)
+        case Relation.CONTAINED:
+            return 2, -containment(shared, dropped)
+        case _:
+            return None
