@@ -80,6 +80,19 @@ class Sketches(NamedTuple):
     samples: HashSets  # shingle hashes below 2**62
 
 
+class RecordRows(NamedTuple):
+    """The records of some lines of JSON, one row for each line that isn't blank."""
+
+    texts: Texts  # empty for an odd row
+    ids: Texts  # empty for an odd row
+    lines: I64  # number of the line in its file, from 1
+    starts: I64  # where the line begins in its file
+    lengths: I64  # bytes of the line, its newline not included
+    digests: bytes  # XXH3-128 of the line, 16 bytes a row
+    odd: I64  # rows that must be looked at one by one
+    count: int  # lines, blank ones included
+
+
 class Pass(NamedTuple):
     """What the greedy pass decided, for u distinct documents in keep order."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from dedup._arrays import I64, U32, U64, HashSets, Pass, Sketches, Texts
+from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup.errors import KernelError
 from dedup.settings import Settings
 
@@ -44,6 +44,23 @@ class Kernel(Protocol):
 
     greedy: GreedyPass | None
     """The whole search of `dedup.cluster` in native code; None where it runs in Python."""
+
+
+    read_records: ReadRecords | None
+    """Reads the plain ones among lines of JSON; None where all are read in Python."""
+
+
+class ReadRecords(Protocol):
+    """Finds text and id of each record in whole lines, without building anything else.
+
+    Plain is a line that is an object in valid JSON and UTF-8 whose text is a string and whose id is a
+    string, a whole number of up to 18 digits, or not there (then its name is ``path:line``). All other
+    lines are odd rows. ``line`` and ``offset`` are the lines and bytes of the file before these.
+    """
+
+    def __call__(
+        self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
+    ) -> RecordRows: ...
 
 
 class GreedyPass(Protocol):

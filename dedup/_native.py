@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dedup import _core
-from dedup._arrays import I64, U32, U64, HashSets, Sketches, Texts
+from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup._permutations import permutations
 from dedup.settings import SAMPLE_BITS, Settings
 
@@ -12,7 +12,6 @@ class NativeKernel:
     """See `dedup._kernels.Kernel`; the work is in ``core/``."""
 
     name = "native"
-    greedy = None
 
     def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
         blob, offsets, tokens = _core.normal_forms(texts.blob, texts.offsets, threads)
@@ -39,3 +38,30 @@ class NativeKernel:
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
+
+    def greedy(self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int) -> Pass:
+        found = _core.greedy(
+            sketches.normal.blob,
+            sketches.normal.offsets,
+            rows,
+            sketches.shingles,
+            sketches.bands,
+            sketches.samples.values,
+            sketches.samples.offsets,
+            SAMPLE_BITS,
+            settings.shingle,
+            settings.threshold,
+            settings.containment,
+            settings.min_contained_shingles,
+            settings.max_comparisons,
+            threads,
+        )
+        return Pass(*found)
+
+    def read_records(
+        self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
+    ) -> RecordRows:
+        texts, text_ends, ids, id_ends, *columns = _core.read_records(
+            lines, text_field.encode(), id_field.encode(), path, line, offset, threads
+        )
+        return RecordRows(Texts(texts, text_ends), Texts(ids, id_ends), *columns)

@@ -52,6 +52,7 @@ class ReferenceKernel:
 
     name = "reference"
     greedy = None  # the pass in `dedup.cluster` is the reference
+    read_records = None  # `dedup.readers.records` is
 
     def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
         forms = [normalize.normal_form(texts.text(row)) for row in range(texts.count)]

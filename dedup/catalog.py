@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
+import numpy as np
+
+from dedup._arrays import I64, Texts, offsets_of
+from dedup._kernels import load_kernel
 from dedup.errors import InputError
-from dedup.model import Input, Place, Skipped
+from dedup.model import Input, Place, Skipped, id_key
 
 NO_LINE = 0  # lines count from 1
 
@@ -53,7 +55,8 @@ class Catalog:
         self.own_results: list[str] = []  # earlier result files of ours, which are never input
         self.total_bytes: int | None = None  # of all files to be read, as listed; None with standard input
         self.repeated_ids = 0
-        self._ids: list[str] = []
+        self._ids = bytearray()  # end to end; bytes of a file name that aren't UTF-8 as they are
+        self._id_ends = array("Q", [0])
         self._source = array("I")
         self._line = array("Q")
         self._offset = array("Q")
@@ -64,7 +67,7 @@ class Catalog:
         self._fields: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._source)
 
     def add_source(self, source: Source) -> int:
         """Remember a source; its number goes with each of its documents."""
@@ -89,8 +92,9 @@ class Catalog:
         ``time`` is its own time where that isn't its source's; ``field`` the value of the field that
         a ``field:`` keep policy looks at.
         """
-        row = len(self._ids)
-        self._ids.append(id)
+        row = len(self)
+        self._ids += id_key(id)
+        self._id_ends.append(len(self._ids))
         self._source.append(source)
         self._line.append(line)
         self._offset.append(offset)
@@ -102,9 +106,23 @@ class Catalog:
         if field is not None:
             self._fields[row] = field
 
+    def extend(self, source: int, ids: Texts, lines: I64, offsets: I64, lengths: I64, digests: bytes) -> None:
+        """Add the next documents, records of one source, column by column; see `add`."""
+        base = len(self._ids)
+        self._ids += memoryview(ids.blob)[: ids.offsets[-1]]
+        self._id_ends.frombytes((ids.offsets[1:] + base).tobytes())
+        self._source.extend([source] * ids.count)
+        for column, values in ((self._line, lines), (self._offset, offsets), (self._length, lengths)):
+            column.frombytes(values.tobytes())
+        self._bytes.frombytes(lengths.tobytes())
+        self._digests += digests
+
     def id(self, row: int) -> str:
-        """What the document is called."""
-        return self._ids[row]
+        return self.id_bytes(row).decode("utf-8", "surrogateescape")
+
+    def id_bytes(self, row: int) -> bytes:
+        """The id as ids are ordered: in UTF-8, bytes of a file name that aren't UTF-8 as they are."""
+        return bytes(self._ids[self._id_ends[row] : self._id_ends[row + 1]])
 
     def size(self, row: int) -> int:
         """Bytes of the raw document."""
@@ -129,7 +147,7 @@ class Catalog:
         line = self._line[row]
         records = line != NO_LINE
         return Place(
-            id=self._ids[row],
+            id=self.id(row),
             path=source.path,
             line=line if records else None,
             offset=self._offset[row] if records else None,
@@ -145,27 +163,46 @@ class Catalog:
             InputError: ``strict``, and an id occurs twice; the message names both places.
         """
         renamed: set[int] = set()
-        while repeated := self._repeated(self._ids):
+        while groups := self._repeated():
             if strict:
-                first, second = self._two_places(next(iter(repeated)))
-                raise InputError(
-                    f"the id {next(iter(repeated))!r} occurs twice: {first} and {second}\n"
-                    "Give every record an id of its own, or leave out --strict-ids"
-                )
-            for row, id in enumerate(self._ids):
-                if id in repeated and self._line[row] != NO_LINE:
-                    self._ids[row] = f"{id}@{self.source(row).path}:{self._line[row]}"
-                    renamed.add(row)
+                self._refuse(groups[0])
+            names = {
+                row: self.id_bytes(row) + b"@" + id_key(f"{self.source(row).path}:{self._line[row]}")
+                for rows in groups
+                for row in rows
+                if self._line[row] != NO_LINE
+            }
+            self._rename(names)
+            renamed |= names.keys()
         self.repeated_ids = len(renamed)
 
-    def _repeated(self, ids: Iterable[str]) -> dict[str, int]:
-        """Ids that occur more than once and could be told apart by their line."""
-        if len(set(self._ids)) == len(self._ids):
-            return {}
-        counts = Counter(ids)
-        named = {self._ids[row] for row in range(len(self._ids)) if self._line[row] != NO_LINE}
-        return {id: count for id, count in counts.items() if count > 1 and id in named}
+    def _repeated(self) -> list[list[int]]:
+        """The rows of each id that occurs more than once, at least one of them a record."""
+        if not any(source.kind == "records" for source in self.sources):
+            return []  # files are listed once each
+        ends = np.array(self._id_ends, np.int64)
+        digests = load_kernel().exact_digests(Texts(bytes(self._ids), ends), threads=1)[:, 0]
+        order = np.argsort(digests, kind="stable")
+        same = np.flatnonzero(np.diff(digests[order]) == 0)
+        suspects = np.unique(np.concatenate((order[same], order[same + 1]))).tolist()
+        rows_of: dict[bytes, list[int]] = {}
+        for row in suspects:
+            rows_of.setdefault(self.id_bytes(row), []).append(row)
+        return [
+            rows
+            for rows in rows_of.values()
+            if len(rows) > 1 and any(self._line[row] != NO_LINE for row in rows)
+        ]
 
-    def _two_places(self, id: str) -> list[str]:
-        rows = [row for row, other in enumerate(self._ids) if other == id][:2]
-        return [f"{self.source(row).path}:{self._line[row]}" if self._line[row] else id for row in rows]
+    def _rename(self, names: dict[int, bytes]) -> None:
+        ids = [names.get(row) or self.id_bytes(row) for row in range(len(self))]
+        self._ids = bytearray().join(ids)
+        self._id_ends = array("Q", offsets_of([len(id) for id in ids]).tolist())
+
+    def _refuse(self, rows: list[int]) -> NoReturn:
+        id = self.id(rows[0])
+        places = [f"{self.source(row).path}:{self._line[row]}" if self._line[row] else id for row in rows[:2]]
+        raise InputError(
+            f"the id {id!r} occurs twice: {places[0]} and {places[1]}\n"
+            "Give every record an id of its own, or leave out --strict-ids"
+        )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup._arrays import I64, Sketches
-from dedup.model import id_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Unique:
         return len(self.rows)
 
 
-def collapse(sketches: Sketches, id_of: Callable[[int], str]) -> Unique:
+def collapse(sketches: Sketches, id_of: Callable[[int], bytes]) -> Unique:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
@@ -41,7 +40,7 @@ def collapse(sketches: Sketches, id_of: Callable[[int], str]) -> Unique:
     for rows in _equal_forms(sketches):
         group_of[rows] = len(firsts)
         # All copies have the same shingles and tokens, so the smallest id is first in keep order.
-        firsts.append(min(rows, key=lambda row: id_key(id_of(row))) if len(rows) > 1 else rows[0])
+        firsts.append(min(rows, key=id_of) if len(rows) > 1 else rows[0])
     heads = np.array(firsts, np.int64)
     order = keep_order(heads, sketches, id_of)
     rank_of_group = np.empty(len(heads) + 1, np.int64)
@@ -50,7 +49,7 @@ def collapse(sketches: Sketches, id_of: Callable[[int], str]) -> Unique:
     return Unique(rows=heads[order], rank_of=rank_of_group[group_of])
 
 
-def keep_order(rows: I64, sketches: Sketches, id_of: Callable[[int], str]) -> I64:
+def keep_order(rows: I64, sketches: Sketches, id_of: Callable[[int], bytes]) -> I64:
     """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id."""
     shingles = sketches.shingles[rows].astype(np.int64)
     tokens = sketches.tokens[rows].astype(np.int64)
@@ -60,7 +59,7 @@ def keep_order(rows: I64, sketches: Sketches, id_of: Callable[[int], str]) -> I6
     edges = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2).tolist():
         run = order[start : stop + 1].tolist()
-        order[start : stop + 1] = sorted(run, key=lambda index: id_key(id_of(int(rows[index]))))
+        order[start : stop + 1] = sorted(run, key=lambda index: id_of(int(rows[index])))
     return order
 
 

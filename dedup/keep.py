@@ -90,7 +90,7 @@ def policy_key(policy: str, catalog: Catalog) -> PolicyKey | None:
     if policy == "first":
         return lambda row: row
     if policy == "path":
-        return lambda row: id_key(catalog.id(row))
+        return lambda row: catalog.id_bytes(row)
     if policy in ("newest", "oldest"):
         sign = -1 if policy == "newest" else 1
         return lambda row: _missing_last(catalog.time(row), sign)
@@ -135,7 +135,7 @@ def _choices(
     chosen = {}
     for keeper, rows in eligible.items():
         if len(rows) > 1:
-            row = min(rows, key=lambda row: (key(row), int(unique.rank_of[row]), id_key(catalog.id(row))))
+            row = min(rows, key=lambda row: (key(row), int(unique.rank_of[row]), catalog.id_bytes(row)))
             if row != unique.rows[keeper]:
                 chosen[keeper] = (int(unique.rank_of[row]), row)
     return chosen

@@ -56,8 +56,9 @@ def scan(
     catalog = Catalog()
     told = (lambda size, documents: progress("read", documents, size)) if progress else None
     names = [os.fspath(item) for item in inputs]
-    batches = read(names, settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=told)
-    return _run(batches, catalog, settings, threads, progress, texts=None)
+    kernel, threads = load_kernel(), threads or _processors()
+    batches = read(names, settings, catalog, exclude=exclude, on_progress=told, kernel=kernel, threads=threads)
+    return _run(batches, catalog, settings, kernel, threads, progress, texts=None)
 
 
 def find_duplicates(
@@ -87,19 +88,18 @@ def find_duplicates(
     catalog = Catalog()
     texts: list[str] = []
     batches = _in_memory(documents, catalog, settings, texts)
-    return _run(batches, catalog, settings, threads, progress, texts=texts)
+    return _run(batches, catalog, settings, load_kernel(), threads or _processors(), progress, texts=texts)
 
 
 def _run(
     batches: Iterable[Texts],
     catalog: Catalog,
     settings: Settings,
-    threads: int | None,
+    kernel: Kernel,
+    threads: int,
     progress: Progress | None,
     texts: list[str] | None,
 ) -> Result:
-    kernel = load_kernel()
-    threads = threads or _processors()
     with Spool() as spool:
         columns = SketchColumns(spool)
         columns.append(_nothing(kernel, settings))
@@ -108,7 +108,7 @@ def _run(
         sketches = columns.finish()
         if progress:
             progress("compare", len(catalog), 0)
-        unique = collapse(sketches, catalog.id)
+        unique = collapse(sketches, catalog.id_bytes)
         outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads)
         assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
     limits = (Limit("candidates", outcome.limited, outcome.left_out),) if outcome.limited else ()

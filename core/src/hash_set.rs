@@ -94,25 +94,29 @@ pub struct Sorter {
 
 /// Up to here the standard library's sort is as fast.
 const SMALL: usize = 24;
+/// Hashes between two looks at the cancel flag.
+const STRETCH: usize = 1 << 16;
 /// Most buckets of one distribution, as a power of two: more than a cache can write to is slow.
 const MOST_BITS: u32 = 11;
 
 impl Sorter {
     /// Sorts hashes ascending. They are spread evenly up to the largest, so their first bits put
-    /// each close to its place. Left in some order if cancelled.
+    /// each close to its place. If cancelled, what is left in `hashes` means nothing.
     pub fn sort(&mut self, hashes: &mut [u64], cancel: &Cancel) {
         let n = hashes.len();
         if n <= SMALL || n > u32::MAX as usize {
             return hashes.sort_unstable();
         }
         let used = 64 - hashes.iter().fold(0, |all, &hash| all | hash).leading_zeros();
-        let bits = (usize::BITS - (n / 2).leading_zeros()).min(MOST_BITS).min(used);
+        let bits = (usize::BITS - n.leading_zeros()).min(MOST_BITS).min(used);
         let shift = used - bits;
         let bucket = |hash: u64| hash.checked_shr(shift).unwrap_or(0) as usize;
         self.ends.clear();
         self.ends.resize(1 << bits, 0);
-        for &hash in &*hashes {
-            self.ends[bucket(hash)] += 1;
+        for part in hashes.chunks(STRETCH).take_while(|_| !cancel.is_set()) {
+            for &hash in part {
+                self.ends[bucket(hash)] += 1;
+            }
         }
         let mut sum = 0;
         let mut largest = 0;
@@ -122,10 +126,15 @@ impl Sorter {
         }
         self.spare.clear();
         self.spare.extend_from_slice(hashes);
-        for &hash in &self.spare {
-            let place = &mut self.ends[bucket(hash)];
-            hashes[*place as usize] = hash;
-            *place += 1;
+        for part in self.spare.chunks(STRETCH) {
+            if cancel.is_set() {
+                return;
+            }
+            for &hash in part {
+                let place = &mut self.ends[bucket(hash)];
+                hashes[*place as usize] = hash;
+                *place += 1;
+            }
         }
         if largest as usize <= SMALL {
             return insertion_sort(hashes);

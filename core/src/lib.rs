@@ -8,6 +8,8 @@ mod chars;
 mod hash_set;
 pub mod minhash;
 pub mod normalize;
+pub mod records;
+pub mod search;
 pub mod shingles;
 pub mod simd;
 pub mod sketch;

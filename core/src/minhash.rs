@@ -8,6 +8,7 @@
 use xxhash_rust::xxh3::{xxh3_128, xxh3_64_with_seed};
 
 use crate::simd::Level;
+use crate::threads::Cancel;
 
 /// The parameters of k permutations.
 #[derive(Clone, Copy)]
@@ -36,11 +37,35 @@ fn fmix32(mut h: u32) -> u32 {
     h ^ h >> 16
 }
 
+/// Hashes that are worked on at a time, so that those of a huge set stay in the cache too, and between
+/// two looks at the cancel flag.
+const STRETCH: usize = 1 << 13;
+
 /// Writes the sketch of a set of hashes; of the empty one, 2^32 - 1 everywhere. `mixed` is a buffer.
-pub fn sketch(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>, out: &mut [u32]) {
+/// If cancelled, of a part of the set.
+pub fn sketch(
+    level: Level,
+    set: &[u64],
+    by: Permutations,
+    mixed: &mut Vec<u32>,
+    out: &mut [u32],
+    cancel: &Cancel,
+) {
     assert_eq!(out.len(), by.count());
-    mixed.clear();
-    mixed.extend(set.iter().map(|&hash| fmix32(hash as u32)));
+    out.fill(u32::MAX);
+    for part in set.chunks(STRETCH).take_while(|_| !cancel.is_set()) {
+        lower(level.min(Level::detect()), part, by, mixed, out);
+    }
+}
+
+/// Lowers the values of `out` to those of the hashes of `set`. The CPU must have `level`.
+fn lower(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>, out: &mut [u32]) {
+    match level {
+        // SAFETY: Level::detect found these instructions.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 | Level::Avx512 => unsafe { avx2::mix(set, mixed) },
+        _ => mix(set, mixed),
+    }
     // Blocks of permutations whose values stay in registers while all hashes go by.
     let block = match level {
         Level::Avx512 => 128,
@@ -61,11 +86,18 @@ pub fn sketch(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>,
     }
 }
 
+/// fmix32 of the low halves. The compiler makes vectors of it where there is a product of vectors of
+/// 32-bit numbers, which SSE2 lacks.
+#[inline(always)]
+fn mix(set: &[u64], mixed: &mut Vec<u32>) {
+    mixed.clear();
+    mixed.extend(set.iter().map(|&hash| fmix32(hash as u32)));
+}
+
 /// Up to N permutations; the compiler makes vectors of the arrays.
 #[inline(always)]
 fn portable<const N: usize>(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
-    let (a, b) = (padded::<N>(a), padded::<N>(b));
-    let mut least = [u32::MAX; N];
+    let (a, b, mut least) = (padded::<N>(a), padded::<N>(b), padded::<N>(out));
     for &h in mixed {
         for k in 0..N {
             least[k] = least[k].min(a[k].wrapping_mul(h).wrapping_add(b[k]));
@@ -103,8 +135,7 @@ mod avx512 {
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn registers<const R: usize>(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
-        let (a, b) = (load::<R>(a), load::<R>(b));
-        let mut least = [_mm512_set1_epi32(-1); R];
+        let (a, b, mut least) = (load::<R>(a), load::<R>(b), load::<R>(out));
         for &h in mixed {
             let h = _mm512_set1_epi32(h as i32);
             for k in 0..R {
@@ -137,19 +168,27 @@ mod avx512 {
 mod avx2 {
     use std::arch::x86_64::*;
 
+    /// # Safety
+    /// The CPU must have AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn mix(set: &[u64], mixed: &mut Vec<u32>) {
+        super::mix(set, mixed);
+    }
+
     /// Up to 32 permutations: 4 registers each of a, b and the least values, 4 to work with.
     ///
     /// # Safety
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
     pub unsafe fn block(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
-        let (a, b) = (super::padded::<32>(a), super::padded::<32>(b));
+        let (a, b, old) =
+            (super::padded::<32>(a), super::padded::<32>(b), super::padded::<32>(out));
         let load = |values: &[u32; 32], k: usize| {
             // SAFETY: 8 * k + 8 <= 32.
             unsafe { _mm256_loadu_si256(values.as_ptr().add(8 * k).cast()) }
         };
         let (a, b) = ([0, 1, 2, 3].map(|k| load(&a, k)), [0, 1, 2, 3].map(|k| load(&b, k)));
-        let mut least = [_mm256_set1_epi32(-1); 4];
+        let mut least = [0, 1, 2, 3].map(|k| load(&old, k));
         for &h in mixed {
             let h = _mm256_set1_epi32(h as i32);
             for k in 0..4 {
@@ -198,7 +237,7 @@ mod tests {
         let mut random = Random::new(5);
         let mut mixed = Vec::new();
         for k in [1, 7, 16, 17, 32, 33, 64, 100, 128, 129, 256, 300] {
-            for size in [0, 1, 2, 50] {
+            for size in [0, 1, 2, 50, STRETCH + 1] {
                 let set: Vec<u64> = (0..size).map(|_| random.next()).collect();
                 let a: Vec<u32> = (0..k).map(|_| random.next() as u32 | 1).collect();
                 let b: Vec<u32> = (0..k).map(|_| random.next() as u32).collect();
@@ -208,7 +247,14 @@ mod tests {
                 let expected: Vec<u32> = (0..k).map(least).collect();
                 for level in Level::available() {
                     let mut out = vec![0; k];
-                    sketch(level, &set, Permutations::new(&a, &b).unwrap(), &mut mixed, &mut out);
+                    sketch(
+                        level,
+                        &set,
+                        Permutations::new(&a, &b).unwrap(),
+                        &mut mixed,
+                        &mut out,
+                        &Cancel::new(),
+                    );
                     assert_eq!(out, expected, "{level:?} {k} {size}");
                 }
             }

@@ -8,16 +8,20 @@
 //! other buffers are read as `texts::SharedBytes` says.
 
 use std::fmt::Display;
+use std::mem::MaybeUninit;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::minhash::Permutations;
+use crate::records::{self, Fields, Names, Records};
+use crate::search::{self, Corpus, Rules};
 use crate::simd::Level;
 use crate::sketch::{self, Columns, Settings};
 use crate::stages::{self, Lists};
@@ -215,14 +219,15 @@ fn offsets<'py, T>(py: Python<'py>, pieces: &[&Lists<T>]) -> PyResult<Array<'py>
 fn join<T: Copy + Send + Sync>(
     py: Python<'_>,
     pieces: &[&Lists<T>],
-    mut to: &mut [T],
+    mut to: &mut [MaybeUninit<T>],
     workers: &Workers,
 ) -> PyResult<()> {
     let mut items = Vec::with_capacity(pieces.len());
     let bytes = std::mem::size_of_val(to);
     for piece in pieces {
         let (part, rest) = to.split_at_mut(piece.values.len());
-        items.push((part, &piece.values));
+        // In stretches, between which the cancel flag is looked at.
+        items.extend(part.chunks_mut(SMALL).zip(piece.values.chunks(SMALL)));
         to = rest;
     }
     run(py, bytes, |cancel| {
@@ -230,7 +235,8 @@ fn join<T: Copy + Send + Sync>(
             items,
             || (),
             |_, (to, from)| {
-                to.copy_from_slice(from);
+                // SAFETY: what is initialised may be seen as what may not be.
+                to.copy_from_slice(unsafe { &*(from as *const [T] as *const [MaybeUninit<T>]) });
                 if cancel.is_set() {
                     Err(Error::Cancelled)
                 } else {
@@ -249,7 +255,17 @@ fn joined_bytes<'py>(
     workers: &Workers,
 ) -> PyResult<(Bound<'py, PyBytes>, Array<'py>)> {
     let size = pieces.iter().map(|piece| piece.values.len()).sum();
-    let bytes = PyBytes::new_with(py, size, |to| join(py, pieces, to, workers))?;
+    let length = isize::try_from(size).map_err(|_| PyValueError::new_err("too many bytes"))?;
+    // SAFETY: with no bytes to copy, the C API makes an object of that size whose bytes may be
+    // written as long as nobody else has it; `join` writes all of them, or fails, and then it goes.
+    // (`PyBytes::new_with` would write zeros first, while holding the GIL.)
+    let bytes = unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
+        let bytes = Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyBytes>();
+        let start = ffi::PyBytes_AsString(bytes.as_ptr()).cast();
+        join(py, pieces, std::slice::from_raw_parts_mut(start, size), workers)?;
+        bytes
+    };
     Ok((bytes, offsets(py, pieces)?))
 }
 
@@ -261,7 +277,10 @@ fn joined_hashes<'py>(
 ) -> PyResult<(Array<'py>, Array<'py>)> {
     let size = pieces.iter().map(|piece| piece.values.len()).sum();
     let mut column = Column::zeros(py, "uint64", &[size])?;
-    join(py, pieces, column.values(), workers)?;
+    let values = column.values();
+    // SAFETY: `join` writes nothing but initialised values.
+    let values = unsafe { &mut *(values as *mut [u64] as *mut [MaybeUninit<u64>]) };
+    join(py, pieces, values, workers)?;
     Ok((column.array, offsets(py, pieces)?))
 }
 
@@ -470,11 +489,161 @@ fn overlaps<'py>(
     Ok(shared.array)
 }
 
+/// The values of an array that nobody changes while the kernel works: borrowed, since these are large.
+fn borrowed<'a, T: Element>(
+    name: &str,
+    kind: &str,
+    dimensions: usize,
+    array: &'a Bound<'_, PyAny>,
+) -> PyResult<(PyBuffer<T>, &'a [T])> {
+    let buffer = buffer::<T>(name, kind, dimensions, array)?;
+    let count = buffer.item_count();
+    let values = if count == 0 {
+        &[][..]
+    } else {
+        // SAFETY: `count` items of this type in C order, kept alive by the buffer that goes along. That
+        // no thread writes to them during the call is asked of the caller (`dedup._native`), who made
+        // these arrays and shares them with nobody.
+        unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast(), count) }
+    };
+    Ok((buffer, values))
+}
+
+/// Checks that offsets ascend from 0 within `most`.
+fn ascending(name: &str, offsets: &[i64], most: usize) -> PyResult<()> {
+    let ends = offsets.first() == Some(&0) && offsets.last().is_some_and(|&last| last as usize <= most);
+    if ends && offsets.windows(2).all(|pair| pair[0] <= pair[1]) {
+        return Ok(());
+    }
+    Err(bad(name, format!("expected offsets that ascend from 0 to at most {most}")))
+}
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
+fn greedy<'py>(
+    py: Python<'py>,
+    normal: Array<'py>,
+    offsets: Array<'py>,
+    rows: Array<'py>,
+    shingles: Array<'py>,
+    bands: Array<'py>,
+    samples: Array<'py>,
+    sample_offsets: Array<'py>,
+    sample_bits: i64,
+    shingle: i64,
+    threshold: f64,
+    containment: Option<f64>,
+    min_contained: i64,
+    max_comparisons: i64,
+    threads: i64,
+) -> PyResult<(Array<'py>, Array<'py>, u64, u64, u64, u64)> {
+    let blob = Blob::new("normal", &normal)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let rows = i64s("rows", &rows)?;
+    let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
+    let (band_buffer, band_hashes) = borrowed::<u64>("bands", "uint64 array", 2, &bands)?;
+    let (_samples, samples) = borrowed::<u64>("samples", "uint64 array", 1, &samples)?;
+    let (_ends, sample_offsets) = borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
+    let count = texts.count();
+    for (name, found) in [
+        ("shingles", shingles.len()),
+        ("bands", band_buffer.shape()[0]),
+        ("sample_offsets", sample_offsets.len().wrapping_sub(1)),
+    ] {
+        if found != count {
+            return Err(bad(name, format!("expected {count} rows, found {found}")));
+        }
+    }
+    ascending("sample_offsets", sample_offsets, samples.len())?;
+    if rows.len() > u32::MAX as usize || rows.iter().any(|&row| row < 0 || row as usize >= count) {
+        return Err(bad("rows", format!("expected fewer than 2^32 numbers from 0 to {}", count.wrapping_sub(1))));
+    }
+    let sample_bits = whole("sample_bits", sample_bits, 1, 32)? as u32;
+    if samples.iter().any(|&hash| hash > u64::MAX >> sample_bits) {
+        return Err(bad("samples", format!("expected hashes below 2^{}", 64 - sample_bits)));
+    }
+    let corpus = Corpus {
+        texts: &texts,
+        rows: &rows,
+        shingles,
+        band_hashes,
+        bands: band_buffer.shape()[1],
+        samples,
+        sample_offsets,
+        hash_bits: 64 - sample_bits,
+        shingle: whole("shingle", shingle, 1, u32::MAX as usize)?,
+    };
+    let rules = Rules { threshold, containment, min_contained: whole("min_contained", min_contained, 1, u32::MAX as usize)? as u32 };
+    let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
+    let found = run(py, texts.total() + 64 * count, |cancel| {
+        search::greedy(&corpus, &rules, most, &workers, cancel).map_err(|()| Error::Cancelled)
+    })?;
+    let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;
+    keeper.values().copy_from_slice(&found.keeper);
+    let mut shared = Column::<u32>::zeros(py, "uint32", &[rows.len()])?;
+    shared.values().copy_from_slice(&found.shared);
+    Ok((keeper.array, shared.array, found.candidates, found.matches, found.limited, found.left_out))
+}
+
+type ReadRecords<'py> = (
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    usize,
+);
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
+fn read_records<'py>(
+    py: Python<'py>,
+    chunk: Bound<'py, PyBytes>,
+    text_field: &[u8],
+    id_field: &[u8],
+    path: &[u8],
+    first_line: i64,
+    first_offset: i64,
+    threads: i64,
+) -> PyResult<ReadRecords<'py>> {
+    let bytes = chunk.as_bytes();
+    let first_line = whole("first_line", first_line, 0, i64::MAX as usize)?;
+    let first_offset = whole("first_offset", first_offset, 0, i64::MAX as usize)?;
+    let workers = workers(threads)?;
+    let names = Names { fields: Fields { text: text_field, id: id_field }, path, first_line, first_offset };
+    let pieces = run(py, bytes.len(), |cancel| records::read(bytes, names, &workers, cancel))?;
+    let (texts, text_ends) = joined_bytes(py, &pieces.iter().map(|piece| &piece.texts).collect::<Vec<_>>(), &workers)?;
+    let (ids, id_ends) = joined_bytes(py, &pieces.iter().map(|piece| &piece.ids).collect::<Vec<_>>(), &workers)?;
+    let column = |of: fn(&Records) -> &Vec<i64>| -> PyResult<Array<'py>> {
+        let values: Vec<i64> = pieces.iter().flat_map(|piece| of(piece).iter().copied()).collect();
+        let mut column = Column::<i64>::zeros(py, "int64", &[values.len()])?;
+        column.values().copy_from_slice(&values);
+        Ok(column.array)
+    };
+    let digests: Vec<u8> = pieces.iter().flat_map(|piece| piece.digests.iter().copied()).collect();
+    Ok((
+        texts,
+        text_ends,
+        ids,
+        id_ends,
+        column(|piece| &piece.lines)?,
+        column(|piece| &piece.starts)?,
+        column(|piece| &piece.lengths)?,
+        PyBytes::new(py, &digests),
+        column(|piece| &piece.odd)?,
+        pieces.iter().map(|piece| piece.count).sum(),
+    ))
+}
+
 #[pymodule]
 mod _core {
     #[pymodule_export]
     use super::{
-        band_hashes, build_info, exact_digests, minhash, normal_forms, overlaps, shingle_hashes,
+        band_hashes, build_info, exact_digests, greedy, minhash, normal_forms, overlaps, read_records, shingle_hashes,
         sketch_texts,
     };
 }

@@ -62,7 +62,7 @@ pub fn sketch_texts(
             let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
             let mut out: Piece = Default::default();
             out.0.values.reserve(bytes);
-            out.1.values.reserve((bytes / 16) >> settings.sample_bits);
+            out.1.values.reserve((bytes / 5) >> settings.sample_bits);
             let rows =
                 columns.tokens.iter_mut().zip(columns.shingles).zip(columns.digests.chunks_mut(2));
             for (row, (text, ((tokens, shingles), digest))) in piece.zip(rows).enumerate() {
@@ -124,7 +124,8 @@ impl<'a> Sketcher<'a> {
         forms.values.extend_from_slice(form);
         forms.sizes.push(form.len());
         digest.copy_from_slice(&minhash::digest(form));
-        minhash::sketch(self.level, set, settings.permutations, &mut self.mixed, &mut self.sketch);
+        let (by, mixed) = (settings.permutations, &mut self.mixed);
+        minhash::sketch(self.level, set, by, mixed, &mut self.sketch, cancel);
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
         let sampled = sample(set, settings.sample_bits, &mut self.sample);
         self.sorter.sort(sampled, cancel);

@@ -150,7 +150,7 @@ pub fn minhash(
                 return Err(Error::Cancelled);
             }
             let set = &hashes[offsets[i]..offsets[i + 1]];
-            minhash::sketch(level, set, by, mixed, sketch);
+            minhash::sketch(level, set, by, mixed, sketch, cancel);
         }
         Ok(())
     })?;

@@ -41,7 +41,7 @@ def diff(a: str, b: str) -> Difference:
     blocks, approximate = align(units_a.ids, units_b.ids)
     blocks = tidy(units_a, units_b, blocks)
     passages = find_moves(units_a, units_b, blocks)
-    segments = tuple(_merged(a, _segments(units_a, units_b, blocks, passages)))
+    segments = tuple(_merged(a, b, _segments(units_a, units_b, blocks, passages)))
     moves = tuple(_moves(a, b, segments, len(passages)))
     return Difference(segments, moves, _counts(units_a, units_b, segments, moves), approximate)
 
@@ -187,23 +187,28 @@ def _side(
         yield kind if moved is None else "moved", low, high, last - first, moved
 
 
-def _merged(a: str, segments: Iterator[Segment]) -> Iterator[Segment]:
+def _merged(a: str, b: str, segments: Iterator[Segment]) -> Iterator[Segment]:
     """Drops empty segments, joins equal ones, and formatting ones that are a few characters apart."""
     held: list[Segment] = []
+
+    def breaks(s: Segment) -> bool:
+        """Another line break: it is shown for itself."""
+        return not s.a_words and ("\n" in a[s.a_start : s.a_end] or "\n" in b[s.b_start : s.b_end])
+
     for s in segments:
         if s.a_start == s.a_end and s.b_start == s.b_end:
             continue
         if held and s.kind == held[-1].kind == "equal":
             held[-1] = _join(held[-1], s, "equal")
-        elif held and s.kind == held[-1].kind == "formatting":
+        elif held and s.kind == held[-1].kind == "formatting" and not (breaks(s) or breaks(held[-1])):
             held[-1] = _join(held[-1], s, "formatting")
         else:
             held.append(s)
         if len(held) >= 3 and held[-1].kind == held[-3].kind == "formatting" and held[-2].kind == "equal":
-            between = held[-2]
+            first, between, last = held[-3:]
             # An ASCII character between keeps the words apart, so that the whole is equal in normal form too.
-            if not between.a_words and _is_short_ascii(a, between):
-                held[-3:] = [_join(held[-3], held[-1], "formatting")]
+            if not (between.a_words or breaks(first) or breaks(last)) and _is_short_ascii(a, between):
+                held[-3:] = [_join(first, last, "formatting")]
         if len(held) > 3:
             yield held.pop(0)
     yield from held
@@ -250,14 +255,16 @@ def _inside(a: str, b: str) -> Iterator[Segment]:
     """Segments of two parts, without a search for moves."""
     units_a, units_b = units_of_pair(a, b)
     blocks, _ = align(units_a.ids, units_b.ids)
-    return _merged(a, _segments(units_a, units_b, tidy(units_a, units_b, blocks), []))
+    return _merged(a, b, _segments(units_a, units_b, tidy(units_a, units_b, blocks), []))
 
 
 def _counts(a: Units, b: Units, segments: tuple[Segment, ...], moves: tuple[Move, ...]) -> Counts:
     number: dict[str, int] = dict.fromkeys(("equal", "formatting", "removed", "added", "changed", "moved"), 0)
     equal = a_only = b_only = moved = 0
     for where, inside in ((segments, False), *((move.segments, True) for move in moves)):
-        for s in where:
+        for at, s in enumerate(where):
+            if inside and not (s.a_words or s.b_words) and at in (0, len(where) - 1):
+                continue  # the space around a passage that moved
             number[s.kind] += 1
             if s.kind in ("equal", "formatting"):
                 if inside:

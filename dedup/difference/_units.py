@@ -73,13 +73,13 @@ def _word_pattern() -> re.Pattern[str]:
     """One group: a word of a raw text. The two lookaheads keep ASCII text on a short path (3 times the speed)."""
     marks, dropped, symbols = _classes()
     letters = f"[^\\W_{_SPACELESS}{_FILLERS}]"
-    joins = f"[{marks}{dropped}{symbols}]"
+    joins = f"[{marks}{dropped}{symbols}{_JOINS_BEFORE}]"
     stays = f"[{marks}{dropped}{_JOINS_BEFORE}]*"
     return re.compile(
         "((?=[0-9A-Za-z\\x80-\\U0010ffff])(?:"
         f"[0-9A-Za-z]+(?:(?=[^\\x00-\\x7f])(?:{joins}|{letters}){letters}*)*"
         f"|{letters}+(?:{joins}+{letters}*)*"
-        f"|[{_JOINS_AFTER}][{dropped}]*(?![{_JOINS_AFTER}])(?=[^\\W\\d])[\u0e00-\u0eff]{stays}"
+        f"|[{_JOINS_AFTER}]{stays}(?![{_JOINS_AFTER}])(?=[^\\W\\d])[\u0e00-\u0eff]{stays}"
         f"|(?=[^\\W_])[{_SPACELESS}]{stays}"
         f"|(?=[{_SPACELESS}])[{marks}]{stays}"
         f"|[{marks}{symbols}]{joins}*{letters}*(?:{joins}+{letters}*)*"

@@ -13,6 +13,7 @@ from typing import IO, BinaryIO
 import xxhash
 
 from dedup._arrays import Texts, offsets_of
+from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Input, Reason, Skipped, id_key
@@ -41,6 +42,8 @@ def read(
     batch_bytes: int = BATCH_BYTES,
     on_progress: Progress | None = None,
     stdin: BinaryIO | None = None,
+    kernel: Kernel | None = None,
+    threads: int = 1,
 ) -> Iterator[Texts]:
     """Read the inputs into a catalog, in batches of texts; only reads.
 
@@ -56,6 +59,7 @@ def read(
         batch_bytes: size of a batch; never changes a result.
         on_progress: called with bytes and documents after each batch.
         stdin: what ``-`` reads; the process's standard input if None.
+        kernel: reads records, with this many threads; `load_kernel` if None.
 
     Raises:
         InputError: an input is missing or can't be read at all, or is being written.
@@ -63,17 +67,27 @@ def read(
     """
     listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
-    return _Reading(listing, settings, catalog, stdin).batches(batch_bytes, on_progress)
+    return _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads).batches(batch_bytes, on_progress)
 
 
 class _Reading:
     """One pass over everything that was listed."""
 
-    def __init__(self, listing: Listing, settings: Settings, catalog: Catalog, stdin: BinaryIO | None) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        settings: Settings,
+        catalog: Catalog,
+        stdin: BinaryIO | None,
+        kernel: Kernel,
+        threads: int,
+    ) -> None:
         self._listing = listing
         self._settings = settings
         self._catalog = catalog
         self._stdin = stdin
+        self._kernel = kernel
+        self._threads = threads
         self._bytes = 0
         self._documents = [0] * len(listing.inputs)
         self._skipped = [0] * len(listing.inputs)
@@ -89,6 +103,15 @@ class _Reading:
         for file in self._listing.files:
             with closing(self._texts(file)) as texts:
                 for text in texts:
+                    if isinstance(text, Texts):
+                        if batch:
+                            yield _together(batch)
+                            batch, size = [], 0
+                        self._documents[file.given] += text.count
+                        yield text
+                        if on_progress:
+                            on_progress(self._bytes, len(self._catalog))
+                        continue
                     batch.append(text)
                     self._documents[file.given] += 1
                     size += len(text) + _OVERHEAD
@@ -103,7 +126,7 @@ class _Reading:
         if on_progress:
             on_progress(self._bytes, len(self._catalog))
 
-    def _texts(self, file: Found) -> Generator[bytes, None, None]:
+    def _texts(self, file: Found) -> Generator[bytes | Texts, None, None]:
         """The texts of one file; where there are none, a record says why."""
         is_stdin = self._listing.kinds[file.given] == "stdin" and file.named
         how = Format("records") if is_stdin else format_of(file.id)
@@ -133,7 +156,7 @@ class _Reading:
         self._catalog.add(number, file.id, size=len(raw), digest=xxhash.xxh3_128_digest(raw))
         return text
 
-    def _record_file(self, file: Found, how: Format) -> Iterator[bytes]:
+    def _record_file(self, file: Found, how: Format) -> Iterator[Texts]:
         self._record_files[file.id] = Input(file.id, "records", 0, 0, given=file.named)
         opened, info = open_regular(file.id, follow=file.named)
         with opened:
@@ -141,7 +164,7 @@ class _Reading:
             source = Source(file.id, "records", file.id, how.compression, info.st_mtime, file.named, field)
             yield from self._records(file, source, Stored(opened))
 
-    def _standard_input(self, file: Found) -> Iterator[bytes]:
+    def _standard_input(self, file: Found) -> Iterator[Texts]:
         """Records from standard input, kept in an unnamed file as they are read: it can't be read twice."""
         if self._stdin is None and sys.stdin is None:
             raise InputError("there is no standard input\nName a file instead of -")
@@ -157,7 +180,7 @@ class _Reading:
         source = Source(STDIN, "records", text_field=self._settings.text_field, stream=copy)
         yield from self._records(file, source, Stored(stream, copy=copy))
 
-    def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[bytes]:
+    def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[Texts]:
         """The texts of a record file that is open."""
         skipped = 0
         given, before = file.given, self._bytes
@@ -172,7 +195,9 @@ class _Reading:
         lines = unpacked(stored, source.compression)
         try:
             _look_at_head(lines.peek(HEAD), source)
-            records = RecordFile(file.id, self._catalog.add_source(source), self._settings, self._catalog, skip)
+            records = RecordFile(
+                file.id, self._catalog.add_source(source), self._settings, self._catalog, skip, self._kernel, self._threads
+            )
             for text in records.texts(lines):
                 self._bytes = before + stored.size
                 yield text

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import xxhash
 
-from dedup._arrays import encode
+from dedup._arrays import I64, Buffer, RecordRows, Texts, encode, offsets_of
+from dedup._kernels import Kernel
 from dedup.catalog import Catalog
-from dedup.model import Reason, Skipped
+from dedup.model import Reason, Skipped, id_key
 from dedup.readers.names import shown
+from dedup.readers.streams import BUFFER, Refused
 from dedup.readers.strict_json import NotJson, compact, is_exact, parse_exact, parse_json
+from dedup.readers.unpack import Damaged
 from dedup.settings import Settings
 
+CHUNK = 8 << 20  # bytes of lines that are read at once
 BOM = b"\xef\xbb\xbf"
 _SHOWN_FIELDS = 12
 _MISSING = object()
@@ -59,7 +65,7 @@ def id_of(record: dict[str, Any], line: bytes, name: str) -> str | None:
     value = lookup(record, name)
     if type(value) is str:
         return value
-    if value is _MISSING or value is None:
+    if value is _MISSING:
         return None
     if not is_exact(value):
         value = lookup(parse_exact(line), name)
@@ -83,13 +89,23 @@ class RecordFile:
     """
 
     def __init__(
-        self, path: str, source: int, settings: Settings, catalog: Catalog, skip: Callable[[Skipped], None]
+        self,
+        path: str,
+        source: int,
+        settings: Settings,
+        catalog: Catalog,
+        skip: Callable[[Skipped], None],
+        kernel: Kernel,
+        threads: int,
     ) -> None:
         self._path = path
         self._source = source
         self._settings = settings
         self._catalog = catalog
         self._skip = skip
+        self._kernel = kernel
+        self._threads = threads
+        self._offset = 0  # bytes of the lines before those that are being read
         keep = settings.keep
         self._keep_field = keep.removeprefix("field:").removeprefix("-") if keep.startswith("field:") else None
         self._without_text: list[_Run] = []
@@ -97,36 +113,92 @@ class RecordFile:
         self.documents = 0
         self.line = 0
 
-    def texts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """The text of each record, in UTF-8; when it comes out, the record is the catalog's last row."""
-        add, digest = self._catalog.add, xxhash.xxh3_128_digest
-        end = 0
-        for line in lines:
+    def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
+        """The texts of the records, some at a time; when they come out, they are the catalog's last rows."""
+        read = self._kernel.read_records
+        plain_names = "." not in self._settings.text_field + self._settings.id_field
+        chunk = self._chunk_natively if read and plain_names and self._keep_field is None else self._chunk
+        for lines in _chunks(stream):
+            texts = chunk(lines)
+            self._offset += len(lines)
+            if texts.count:
+                yield texts
+
+    def _chunk(self, lines: bytes) -> Texts:
+        """The texts of whole lines, one after another."""
+        found = []
+        offset = self._offset
+        for line in io.BytesIO(lines):
             self.line += 1
-            offset = end
-            end += len(line)
-            raw = line.removesuffix(b"\n")
-            body = raw.removeprefix(BOM) if offset == 0 else raw
-            if not body or body.isspace():
-                continue
-            document = self._document(body)
-            if document is None:
-                continue
-            text, id, field = document
-            if not self.documents:
-                self._tell_without_text()
-            self.documents += 1
-            add(
-                self._source,
-                id if id is not None else f"{self._path}:{self.line}",
-                size=len(raw),
-                digest=digest(raw),
-                line=self.line,
-                offset=offset,
-                length=len(raw),
-                field=field,
-            )
-            yield encode(text)
+            text = self._one(line.removesuffix(b"\n"), offset)
+            offset += len(line)
+            if text is not None:
+                found.append(text)
+        return Texts(b"".join(found), offsets_of([len(text) for text in found]))
+
+    def _chunk_natively(self, lines: bytes) -> Texts:
+        """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
+        assert self._kernel.read_records is not None
+        settings = self._settings
+        rows = self._kernel.read_records(
+            lines, settings.text_field, settings.id_field, id_key(self._path), self.line, self._offset, threads=self._threads
+        )
+        before, first = self.line, 0
+        parts: list[Buffer] = []
+        sizes: list[I64] = []
+        for odd in [*rows.odd.tolist(), len(rows.lines)]:
+            self._add_rows(rows, first, odd, parts, sizes)
+            if odd < len(rows.lines):
+                self.line = int(rows.lines[odd])
+                start = int(rows.starts[odd])
+                raw = lines[start - self._offset : start - self._offset + int(rows.lengths[odd])]
+                text = self._one(raw, start)
+                if text is not None:
+                    parts.append(text)
+                    sizes.append(np.array([len(text)]))
+            first = odd + 1
+        self.line = before + rows.count
+        if not len(rows.odd):
+            return rows.texts
+        return Texts(b"".join(parts), offsets_of(np.concatenate(sizes) if sizes else []))
+
+    def _add_rows(self, rows: RecordRows, first: int, end: int, parts: list[Buffer], sizes: list[I64]) -> None:
+        """Enter the plain records from row ``first`` to before ``end`` into the catalog."""
+        if first == end:
+            return
+        if not self.documents:
+            self._tell_without_text()
+        self.documents += end - first
+        texts, ids = (_slice(column, first, end) for column in (rows.texts, rows.ids))
+        part = slice(first, end)
+        digests = rows.digests[16 * first : 16 * end]
+        self._catalog.extend(self._source, ids, rows.lines[part], rows.starts[part], rows.lengths[part], digests)
+        parts.append(texts.blob)
+        sizes.append(np.diff(texts.offsets))
+
+    def _one(self, raw: bytes, offset: int) -> bytes | None:
+        """Enter one line into the catalog; its text, or None and a record says why there is none."""
+        body = raw.removeprefix(BOM) if offset == 0 else raw
+        if not body or body.isspace():
+            return None
+        document = self._document(body)
+        if document is None:
+            return None
+        text, id, field = document
+        if not self.documents:
+            self._tell_without_text()
+        self.documents += 1
+        self._catalog.add(
+            self._source,
+            id if id is not None else f"{self._path}:{self.line}",
+            size=len(raw),
+            digest=xxhash.xxh3_128_digest(raw),
+            line=self.line,
+            offset=offset,
+            length=len(raw),
+            field=field,
+        )
+        return encode(text)
 
     def _document(self, body: bytes) -> tuple[str, str | None, Any] | None:
         """Text, own id and the keep policy's value of a line; None, and a record says why, if it has no text."""
@@ -167,7 +239,8 @@ class RecordFile:
         value = lookup(record, name)
         if value is _MISSING:
             return None
-        return value if is_exact(value) else lookup(parse_exact(line), name)
+        value = value if is_exact(value) else lookup(parse_exact(line), name)
+        return float(value) if isinstance(value, Decimal) else value  # so that numbers compare with numbers
 
     def _bad(self, detail: str) -> None:
         self._skip(_of_line(self._path, self.line, Reason.BAD_RECORD, detail))
@@ -191,6 +264,44 @@ class RecordFile:
             for line in range(run.first, run.last + 1):
                 self._skip(_of_line(self._path, line, Reason.NO_TEXT, run.problem))
         self._without_text = []
+
+
+def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
+    """The stream cut behind newlines, into pieces of some megabytes.
+
+    A stream that breaks off raises after every whole line before the fault has come out.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            block = stream.read1(BUFFER)
+        except (Refused, Damaged, OSError):
+            if whole := _whole_lines(parts):
+                yield whole
+            raise
+        if not block:
+            break
+        parts.append(block)
+        size += len(block)
+        if size >= CHUNK and b"\n" in block:
+            joined = b"".join(parts)
+            end = joined.rindex(b"\n") + 1
+            yield joined[:end]
+            parts, size = [joined[end:]], len(joined) - end
+    if size:
+        yield b"".join(parts)
+
+
+def _whole_lines(parts: list[bytes]) -> bytes:
+    joined = b"".join(parts)
+    return joined[: joined.rfind(b"\n") + 1]
+
+
+def _slice(texts: Texts, first: int, end: int) -> Texts:
+    """Texts ``first`` to before ``end``, as texts of their own."""
+    offsets = texts.offsets[first : end + 1]
+    return Texts(memoryview(texts.blob)[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
 def _of_line(path: str, line: int, reason: Reason, detail: str) -> Skipped:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -95,7 +95,10 @@ def _whole(digits: str) -> int | Decimal:
 
 def _float(digits: str) -> float | Decimal:
     value = float(digits)
-    return value if math.isfinite(value) else Decimal(digits)
+    try:
+        return value if math.isfinite(value) else Decimal(digits)
+    except InvalidOperation:  # an exponent of twenty digits
+        return value
 
 
 def _without_surrogates(value: Any) -> Any:

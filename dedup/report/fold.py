@@ -16,7 +16,8 @@ class Part:
     """A stretch of the two texts as it is shown: a segment, a part of an equal one, or what is folded.
 
     Attributes:
-        kind: the segment's; ``folded`` for unchanged text that isn't shown.
+        kind: the segment's; ``folded`` for unchanged text that isn't shown. Formatting that is not to be shown
+            counts as ``equal``: then the two parts may differ.
         a_start, a_end, b_start, b_end: offsets, as in ``Segment``; all parts joined up are the whole texts.
         words: for ``folded`` the number of words left out, otherwise the longer side's number of words, or 0 for
             a part of a segment.
@@ -89,7 +90,9 @@ def _folded(
             if hidden:
                 yield _fold_of(hidden, b)
                 hidden = []
-            yield Part(s.kind, a_low, a_high, low, high)
+            yield Part("equal", a_low, a_high, low, high)
+            if whole:
+                break
     if hidden:
         yield _fold_of(hidden, b)
 
@@ -107,38 +110,47 @@ def _owns(hidden: bool, at: int, head: int, tail: int) -> bool:
 
 
 def _lines_after(text: str, start: int, end: int, lines: int, columns: int) -> int:
-    """Offset after so many lines of text from ``start`` on."""
-    at = start
+    """Offset after the rest of the line at ``start``, where a change ends, and so many lines of text."""
+    at = _line_end(text, start, end, columns)
     while lines > 0 and at < end:
-        stop = text.find("\n", at, min(end, at + columns))
-        if stop >= 0:
-            lines -= not text[at:stop].isspace() and stop > at
-            at = stop + 1
-            continue
-        lines -= 1
-        if end - at <= columns:
-            return end
-        space = text.rfind(" ", at, at + columns)
-        at = space + 1 if space > at else _cut(text, at + columns, end)
+        stop = _line_end(text, at, end, columns)
+        lines -= not text[at:stop].isspace()
+        at = stop
     return at
 
 
 def _lines_before(text: str, start: int, end: int, lines: int, columns: int) -> int:
-    """Offset at which the last lines of text before ``end`` begin."""
-    at = end
+    """Offset before the beginning of the line at ``end``, where a change begins, and so many lines of text."""
+    at = _line_start(text, start, end, end, columns)
     while lines > 0 and at > start:
-        low = max(start, at - columns)
-        stop = text.rfind("\n", low, at - 1)
-        if stop >= 0:
-            lines -= not text[stop + 1 : at].isspace()
-            at = stop + 1
-            continue
-        lines -= 1
-        if at - start <= columns:
-            return start
-        space = text.find(" ", low, at - 1)
-        at = space + 1 if space >= 0 else _cut(text, low, at)
+        begin = _line_start(text, start, at, at - 1, columns)
+        lines -= not text[begin:at].isspace()
+        at = begin
     return at
+
+
+def _line_end(text: str, at: int, end: int, columns: int) -> int:
+    """Where a line that goes on at an offset ends: after its line break, or where the columns are full."""
+    stop = text.find("\n", at, min(end, at + columns))
+    if stop >= 0:
+        return stop + 1
+    if end - at <= columns:
+        return end
+    space = text.rfind(" ", at, at + columns)
+    return space + 1 if space > at else _cut(text, at + columns, end)
+
+
+def _line_start(text: str, start: int, at: int, before: int, columns: int) -> int:
+    """Where a line that ends at an offset begins; its own line break is not looked at (``before``)."""
+    low = max(start, at - columns)
+    stop = text.rfind("\n", low, before)
+    if stop >= 0:
+        return stop + 1
+    if at - start <= columns:
+        return start
+    space = text.find(" ", low, before)
+    begin = space + 1 if space >= 0 else _cut(text, low, at)
+    return begin if begin < at else low
 
 
 def _cut(text: str, at: int, end: int) -> int:

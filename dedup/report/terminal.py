@@ -296,16 +296,7 @@ def _inline(difference: Difference, parts: Iterable[Part], a: str, b: str, colou
         elif part.kind == "equal":
             lines.add([("", _shown(b[part.b_start : part.b_end]))])
         elif part.move is not None:
-            lines.begin()
-            at_a = part.a_end > part.a_start
-            lines.add([("pointer", _pointer(difference, part.move, at_a, a))])
-            lines.begin()
-            if not at_a:
-                for left, right, equal in _inside(difference, part.move, a, b, colour):
-                    _add_change(lines, [] if equal else left, right)
-                lines.begin()
-                lines.add([("pointer", f"end of moved {part.move + 1}")])
-                lines.begin()
+            _add_moved(lines, difference, part.move, part.a_end > part.a_start, a, b)
         else:
             left, right = _segment_runs(part, a, b, colour)
             _add_change(lines, left, right)
@@ -314,6 +305,20 @@ def _inline(difference: Difference, parts: Iterable[Part], a: str, b: str, colou
         yield from lines.take()
     if lines.lines[-1]:
         yield lines.lines[-1]
+
+
+def _add_moved(lines: _Lines, difference: Difference, move: int, at_a: bool, a: str, b: str) -> None:
+    """Adds one end of a move: a pointer where the passage was, all of it where it is now."""
+    lines.begin()
+    lines.add([("pointer", _pointer(difference, move, at_a, a))])
+    lines.begin()
+    if at_a:
+        return
+    for left, right, equal in _inside(difference, move, a, b, lines.colour):
+        _add_change(lines, [] if equal else left, right)
+    lines.begin()
+    lines.add([("pointer", f"end of moved {move + 1}")])
+    lines.begin()
 
 
 def _add_change(lines: _Lines, left: Line, right: Line) -> None:
@@ -350,6 +355,9 @@ def _beside(
         if part.kind == "folded":
             yield from _rows(left.take(all_of_them=True), right.take(all_of_them=True), column, colour)
             yield _painted(_fold_line(part.words), colour)
+        elif part.kind == "equal" and a[part.a_start : part.a_end] != b[part.b_start : part.b_end]:
+            left.add([("", _shown(a[part.a_start : part.a_end]))])  # formatting that is not to be shown
+            right.add([("", _shown(b[part.b_start : part.b_end]))])
         elif part.kind == "equal":
             first, line_break, rest = _shown(b[part.b_start : part.b_end]).partition("\n")
             left.add([("", first)])
@@ -363,16 +371,7 @@ def _beside(
                 right.add([("", last)])
         elif part.move is not None:
             at_a = part.a_end > part.a_start
-            side = left if at_a else right
-            side.begin()
-            side.add([("pointer", _pointer(difference, part.move, at_a, a))])
-            side.begin()
-            if not at_a:
-                for runs_a, runs_b, equal in _inside(difference, part.move, a, b, colour):
-                    _add_change(right, [] if equal else runs_a, runs_b)
-                right.begin()
-                right.add([("pointer", f"end of moved {part.move + 1}")])
-                right.begin()
+            _add_moved(left if at_a else right, difference, part.move, at_a, a, b)
         else:
             runs_a, runs_b = _segment_runs(part, a, b, colour)
             left.add(runs_a)

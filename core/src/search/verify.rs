@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Corpus;
 use crate::hash_set::Lookup;
 use crate::shingles::Shingles;
+use crate::simd::Level;
 use crate::threads::Cancel;
 
 /// Sets of kept documents that are remembered, one in each place.
@@ -25,11 +26,16 @@ pub struct Verifier {
 }
 
 /// A thread's buffers, and the set of the document that is being compared.
-#[derive(Default)]
 pub struct Scratch {
     shingles: Shingles,
     loaded: Lookup,
     copy: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { shingles: Shingles::new(Level::detect()), loaded: Lookup::default(), copy: Vec::new() }
+    }
 }
 
 impl Verifier {
