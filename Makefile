@@ -55,8 +55,9 @@ lint: $(VENV)/developed ## check style, types, floors and the Rust core
 	fi; exit $$status
 
 test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that pyproject.toml allows
-	@$(call step,lower-install,building and installing with them,\
-		$(LOWER)/bin/python -m pip install --verbose --no-build-isolation --no-deps --force-reinstall .)
+	@$(call step,lower-build,building a wheel and installing dedup with the oldest build tools allowed,\
+		$(LOWER)/bin/python -m pip wheel --verbose --no-build-isolation --no-deps --wheel-dir build/lower . && \
+		$(LOWER)/bin/python -m pip install --verbose --no-build-isolation --no-deps --editable .)
 	@rm -rf build/lib* build/bdist*
 	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
 

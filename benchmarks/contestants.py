@@ -105,7 +105,9 @@ def version(who: Contestant, line: list[str]) -> dict[str, str]:
     """What was measured: our version, or those of a peer's packages."""
     if not who.script:
         told = subprocess.run([*line[: line.index("scan")], "--version"], capture_output=True, text=True, check=True)
-        return {"dedup": told.stdout.strip()}
+        ask = "from dedup._kernels import load_kernel; print(load_kernel().name)"
+        kernel = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+        return {"dedup": told.stdout.strip().removeprefix("dedup "), "kernel": kernel.stdout.strip() or "not told"}
     names = [p.split(">")[0] for p in who.packages]
     code = f"from importlib.metadata import version\nfor n in {names!r}: print(n, version(n))"
     told = subprocess.run([line[0], "-c", code], capture_output=True, text=True, check=True)

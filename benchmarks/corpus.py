@@ -293,13 +293,13 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as raw:
         if path.suffix == ".gz":
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
+            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as zipped:
+                yield zipped  # type: ignore[misc]
         elif path.suffix == ".zst":
             import zstandard
 
             with zstandard.ZstdCompressor(3).stream_writer(raw, closefd=False) as packed:
-                yield packed  # type: ignore[misc]
+                yield packed
         else:
             yield raw
     part.replace(path)
@@ -343,7 +343,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.truth:
             parser.error("--truth goes with the mixed corpus, not with --shape")
         texts = shape_documents(options.shape, options.documents, options.seed, options.tokens, options.language)
-        records = ((name(i), text) for i, text in enumerate(texts))
+        records: Iterator[tuple[str, str]] = ((name(i), text) for i, text in enumerate(texts))
     else:
         corpus = Corpus(options.documents, options.seed, options.language)
         records = corpus.records()

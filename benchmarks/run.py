@@ -25,6 +25,7 @@ from measure import Run, machine, measured, warmed
 
 Runs = dict[str, list[Run]]
 Row = dict[str, object]
+Versions = dict[str, dict[str, str]]
 
 # numpy is not imported here: a child's peak memory, as the system counts it, is at least that of the process it was
 # forked from, so this one stays small until all is measured.
@@ -95,9 +96,11 @@ with open(source, "rb") as raw, open(target, "wb") as out:
 """
 
 
-def run_all(options: argparse.Namespace, corpus: Path) -> tuple[Runs, dict[str, str], dict[str, object]]:
+def run_all(options: argparse.Namespace, corpus: Path) -> tuple[Runs, dict[str, str], Versions]:
     """Measure every contestant `--repeat` times, in turn; gives the runs, who could not run and why, and versions."""
-    lines, failed, versions = {}, {}, {}
+    lines: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    versions: Versions = {}
     for who in options.contestants:
         try:
             lines[who.name] = command(who, options.cache, options.threads)

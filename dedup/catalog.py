@@ -57,6 +57,7 @@ class Catalog:
         self.repeated_ids = 0
         self._ids = bytearray()  # end to end; bytes of a file name that aren't UTF-8 as they are
         self._id_ends = array("Q", [0])
+        self._odd_ids: dict[int, str] = {}  # from Python, with lone surrogates that stand for no byte
         self._source = array("I")
         self._line = array("Q")
         self._offset = array("Q")
@@ -93,8 +94,11 @@ class Catalog:
         a ``field:`` keep policy looks at.
         """
         row = len(self)
-        self._ids += id_key(id)
+        key = id_key(id)
+        self._ids += key
         self._id_ends.append(len(self._ids))
+        if not id.isascii() and key.decode("utf-8", "surrogateescape") != id:
+            self._odd_ids[row] = id
         self._source.append(source)
         self._line.append(line)
         self._offset.append(offset)
@@ -118,7 +122,9 @@ class Catalog:
         self._digests += digests
 
     def id(self, row: int) -> str:
-        return self.id_bytes(row).decode("utf-8", "surrogateescape")
+        """What the document is called."""
+        odd = self._odd_ids.get(row)
+        return self.id_bytes(row).decode("utf-8", "surrogateescape") if odd is None else odd
 
     def id_bytes(self, row: int) -> bytes:
         """The id as ids are ordered: in UTF-8, bytes of a file name that aren't UTF-8 as they are."""
@@ -188,11 +194,7 @@ class Catalog:
         rows_of: dict[bytes, list[int]] = {}
         for row in suspects:
             rows_of.setdefault(self.id_bytes(row), []).append(row)
-        return [
-            rows
-            for rows in rows_of.values()
-            if len(rows) > 1 and any(self._line[row] != NO_LINE for row in rows)
-        ]
+        return [rows for rows in rows_of.values() if len(rows) > 1 and any(self._line[row] != NO_LINE for row in rows)]
 
     def _rename(self, names: dict[int, bytes]) -> None:
         ids = [names.get(row) or self.id_bytes(row) for row in range(len(self))]

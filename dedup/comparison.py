@@ -11,7 +11,7 @@ from dedup._arrays import Texts
 from dedup._kernels import load_kernel
 from dedup.candidates import Ranked, Rules
 from dedup.exact import keep_order
-from dedup.model import Relation
+from dedup.model import Relation, id_key
 from dedup.settings import Settings, found_probability
 
 
@@ -64,8 +64,15 @@ class Comparison:
         return _reason(self)
 
 
-def compare(a: str, b: str, settings: Settings | None = None) -> Comparison:
+def compare(
+    a: str, b: str, settings: Settings | None = None, *, ids: tuple[str, str] = ("a", "b")
+) -> Comparison:
     """Compare two texts exactly.
+
+    Args:
+        a, b: the texts.
+        settings: what counts as a match; `Settings()` if None.
+        ids: their ids, which decide who would be dropped where all else is equal.
 
     >>> pair = compare("one two three four five six", "Zero one two three four five six!")
     >>> pair.jaccard, pair.containment_of_a, pair.relation
@@ -76,7 +83,7 @@ def compare(a: str, b: str, settings: Settings | None = None) -> Comparison:
     sketches = kernel.sketch(Texts.of([a, b]), settings, threads=1)
     pair = np.array([0, 1], np.int64)
     shared = int(kernel.overlaps(sketches.normal, settings.shingle, pair[:1], pair[1:], threads=1)[0])
-    larger, smaller = keep_order(pair, sketches, lambda row: b"ab"[row : row + 1]).tolist()
+    larger, smaller = keep_order(pair, sketches, lambda row: id_key(ids[row])).tolist()
     sizes = sketches.shingles.tolist()
     equal = sizes[0] > 0 and sketches.normal.raw(0) == sketches.normal.raw(1)
     rules = Rules(Ranked.of(sketches, np.array([larger, smaller])), settings)
@@ -119,25 +126,33 @@ def _found_by(rules: Rules, shared: int, equal: bool) -> tuple[str, ...]:
 
 def _reason(pair: Comparison) -> str:
     settings = pair.settings
+    jaccard = _against(pair.jaccard, settings.threshold)
     match pair.relation:
         case Relation.EXACT:
             return "exact: the normal forms are equal"
         case Relation.NEAR:
-            return f"near: jaccard {pair.jaccard:.4f} is at or above the threshold {settings.threshold:g}"
-        case Relation.CONTAINED:
-            return (
-                f"contained: containment {pair.containment:.4f} of {pair.dropped} in the other is at or above "
-                f"{settings.containment:g}"
-            )
+            return f"near: jaccard {jaccard} is at or above the threshold {settings.threshold:g}"
     if not pair.tokens_a or not pair.tokens_b:
         return "no match: a document without words matches nothing"
-    near = f"jaccard {pair.jaccard:.4f} is below the threshold {settings.threshold:g}"
+    near = f"jaccard {jaccard} is below the threshold {settings.threshold:g}"
     if settings.containment is None:
         return f"no match: {near}, and contained copies are turned off"
+    contained = f"containment {_against(pair.containment, settings.containment)} of {pair.dropped} in the other"
+    if pair.relation is Relation.CONTAINED:
+        return f"contained: {contained} is at or above {settings.containment:g}"
     if pair.containment < settings.containment:
-        return f"no match: {near}, and containment {pair.containment:.4f} is below {settings.containment:g}"
+        return f"no match: {near}, and {contained} is below {settings.containment:g}"
     fewest = min(pair.shingles_a, pair.shingles_b)
     return (
-        f"no match: {near}; containment {pair.containment:.4f} would do, but {pair.dropped} has only {fewest} distinct "
-        f"shingles, and a contained copy needs {settings.min_contained_shingles}"
+        f"no match: {near}; {contained} would do, but {pair.dropped} has only {fewest} distinct shingles, and a "
+        f"contained copy needs {settings.min_contained_shingles}"
     )
+
+
+def _against(score: float, bound: float) -> str:
+    """A score with as many digits, four at least, as tell on which side of the bound it is."""
+    for digits in range(4, 17):
+        shown = f"{score:.{digits}f}"
+        if (float(shown) >= bound) == (score >= bound):
+            return shown
+    return repr(score)

@@ -135,5 +135,6 @@ def _band_layout(threshold: float, num_perm: int, recall: float) -> tuple[int, i
     needed = math.ceil(math.log1p(-recall) / math.log1p(-threshold))
     raise SettingsError(
         f"with {num_perm} permutations a pair at threshold {threshold} is found with probability {reached:.4f} at most, "
-        f"below the recall of {recall}\nUse --num-perm {needed} or more, or --recall {math.floor(reached * 1e4) / 1e4}"
+        f"below the recall of {recall}\n"
+        f"Use num_perm (--num-perm) {needed} or more, or recall (--recall) {math.floor(reached * 1e4) / 1e4}"
     )

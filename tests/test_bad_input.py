@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,17 +20,18 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dedup._reference import ReferenceKernel
 from dedup.catalog import Catalog
 from dedup.model import Reason
-from dedup.readers import read
+from dedup.readers import read, records
 from dedup.readers.strict_json import NotJson, find_fault, parse_json
 from dedup.readers.text import decode
 from dedup.settings import Settings
 from tests.conftest import command_env, snapshot, write_tree
-from tests.test_readers import Read
+from tests.test_readers import DEFAULT, Read
 
 POSIX = os.name == "posix"
 
@@ -174,7 +176,7 @@ UNPRIVILEGED = """
 import os, sys
 from dedup.catalog import Catalog
 from dedup.errors import InputError
-from dedup.readers import read
+from dedup.readers import read, records
 from dedup.settings import Settings
 
 def run(inputs):
@@ -457,9 +459,87 @@ def test_record_files_that_are_something_else(
     assert run.catalog.inputs[-1].bytes == len(raw), "its digest is that of the whole file all the same"
 
 
+# --- the two ways to read records ------------------------------------------------------------------------------------
+
+
+def _both_ways(path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings = DEFAULT) -> tuple[Any, ...]:
+    """What is read line by line in Python; the native kernel must read the same, however the file is cut up."""
+    native = pytest.importorskip("dedup._native", exc_type=ImportError).NativeKernel()
+    expected = Read(path, settings=settings, kernel=ReferenceKernel()).everything
+    for size in (1, 20, 1 << 20):
+        monkeypatch.setattr(records, "CHUNK", size)
+        monkeypatch.setattr(records, "BUFFER", size)
+        for kernel, threads in ((ReferenceKernel(), 1), (native, 1), (native, 3)):
+            assert Read(path, settings=settings, kernel=kernel, threads=threads).everything == expected
+    return expected
+
+
+def test_every_json_case_is_read_alike(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = []
+    for path in sorted((shared / "data/ugly/json").iterdir()):
+        raw = path.read_bytes().replace(b"\n", b" ")
+        if len(raw) < 1000:
+            lines += [raw, b'{"text":"x","n":' + raw + b"}", b'{"n":' + raw + b',"text":"x"}', b'{"text":' + raw + b"}"]
+            lines += [b'{"text":"x","id":' + raw + b"}", b"{" + raw + b':1,"text":"x"}', b'{"text":"y",' + raw + b"}"]
+    (tmp_path / "r.jsonl").write_bytes(b"\n".join(lines))
+    texts, *_ = _both_ways(tmp_path / "r.jsonl", monkeypatch)
+    assert len(texts) > 300
+
+
+FIELDS = ["text", "id", "te\\u0078t", "\\u0069d", "Text", "é", "\\ud800", "", "a.b", "a"]
+RAW_VALUES = st.one_of(
+    st.sampled_from(
+        ["null", "true", "1", "-0", "0", "-7", "1.0", "1e5", "9" * 18, "9" * 19, "9" * 30, "01", "NaN", "tru"]
+    ),
+    st.sampled_from(
+        ['"a"', '""', '"\\ud800"', '"\\ud83d\\ude00"', '"\\n\\/\\u0000"', '"\t"', '"\\x"', '"é\U0001f600"', '"']
+    ),
+    st.sampled_from(
+        ['{"text":"inner","id":"inner"}', "[]", "[1,", '["text"]', "{}", "[" * 130 + "]" * 130, '{"b":"deep"}']
+    ),
+    st.text(max_size=4).map(json.dumps),
+)
+MEMBERS = st.tuples(st.sampled_from(FIELDS), RAW_VALUES).map(lambda pair: f'"{pair[0]}":{pair[1]}')
+LINES = st.one_of(
+    st.lists(MEMBERS, max_size=4).map(lambda members: "{" + ",".join(members) + "}"),
+    st.lists(MEMBERS, max_size=3).map(lambda members: " { " + " , ".join(members) + "\t} \r"),
+    st.sampled_from(["", " ", "\t\r", "\ufeff", "[]", "{", "}", '{"text":"x"}', '{"text":"x"},', "\x0b", "\0", "null"]),
+).map(str.encode)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        LINES | st.binary(max_size=3).map(lambda raw: b'{"text":"' + raw.replace(b"\n", b"") + b'"}'), max_size=12
+    ),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.sampled_from(["text", "id", "é", "a.b", "", "a"]),
+    st.sampled_from(["id", "text", "a"]),
+)
+def test_hostile_lines_are_read_alike(
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[bytes],
+    mark: bytes,
+    text_field: str,
+    id_field: str,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "r.jsonl"
+        path.write_bytes(mark + b"\n".join(lines))
+        _both_ways(path, monkeypatch, Settings(text_field=text_field or "text", id_field=id_field))
+
+
+def test_field_names_that_no_record_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "r.jsonl").write_bytes(b'{"text":"x"}\n{"\\udcff":"y"}\n')
+    *_, skipped, _ = _both_ways(tmp_path / "r.jsonl", monkeypatch, Settings(text_field="\udcff"))
+    assert [item.reason for item in skipped] == [Reason.NO_TEXT]
+    _both_ways(tmp_path / "r.jsonl", monkeypatch, Settings(id_field="\udcff"))
+
+
 # --- compressed -------------------------------------------------------------------------------------------------------
 
-ROWS = b"".join(b'{"text":"text number %d %s"}\n' % (n, os.urandom(20).hex().encode()) for n in range(200))
+NOISE = random.Random(3)
+ROWS = b"".join(b'{"text":"text number %d %s"}\n' % (n, NOISE.randbytes(20).hex().encode()) for n in range(200))
 
 
 @pytest.mark.parametrize("cut", [*range(1, 40), 1000, 4000, -1, -4, -8, -9, -20])
@@ -503,16 +583,14 @@ def test_gzip_keeps_what_stands_before_a_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl.zst"])
 @given(at=st.integers(0, 4000), bit=st.integers(0, 7))
-def test_a_flipped_bit_never_goes_unsaid(
-    tmp_path_factory: pytest.TempPathFactory, name: str, at: int, bit: int
-) -> None:
-    folder = tmp_path_factory.mktemp("flip")
+def test_a_flipped_bit_never_goes_unsaid(name: str, at: int, bit: int) -> None:
     raw = bytearray(gzip.compress(ROWS, mtime=0) if name.endswith("gz") else ZST.compress(ROWS))
     if (name.endswith("gz") and at in (3, 4, 5, 6, 7, 8, 9)) or at >= len(raw):
         return  # flags, time and system in a gzip header mean nothing for the content
     raw[at] ^= 1 << bit
-    (folder / name).write_bytes(raw)
-    run = Read(folder / name)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(raw)
+        run = Read(Path(folder) / name)
     expected = [json.loads(line)["text"] for line in ROWS.splitlines()]
     unsaid = not any(item.reason is Reason.CORRUPT for item in run.catalog.skipped)
     assert not unsaid or run.texts == expected

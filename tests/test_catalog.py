@@ -47,6 +47,13 @@ def test_places() -> None:
     assert catalog.source(0).compression == "gz"
 
 
+def test_any_id_comes_back() -> None:
+    given = ("é", "\udcff", "\ud800", "a\udfff\udc80", "\udced\udca0\udc80", "")
+    catalog = catalog_of(*given)
+    assert [catalog.id(row) for row in range(len(given))] == list(given)
+    assert [catalog.id_bytes(row) for row in range(3)] == [b"\xc3\xa9", b"\xff", b"\xed\xa0\x80"]
+
+
 def test_ids_that_occur_once_stay() -> None:
     catalog = catalog_of("a", "b", files=("c",))
     assert ids(catalog) == ["a", "b", "c"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import operator
 import os
 import random
 from collections.abc import Sequence
@@ -177,6 +178,31 @@ def test_compare_equals_the_definition(docs: list[Doc], by: Rules) -> None:
         assert found.relation == oracle.relation(small, large, by)
         assert (found.jaccard, found.containment) == tuple(asdict(oracle.scores(small, large)).values())
         assert (found.tokens_a, found.tokens_b) == (va.tokens, vb.tokens)
+
+
+def test_compare_knows_the_candidates() -> None:
+    """Whether a scan verifies a pair is as section 3 says: bands, the samples' veto from 16 hashes on, the sample."""
+    seen = {"few sampled": 0, "vetoed": 0, "by sample alone": 0, "none": 0}
+    by = Rules()
+    for case in range(900):
+        rng = random.Random(case)
+        size = rng.choice([12, 30, 45, 60, 80, 150, 250])
+        start = rng.randrange(size * 2 // 3)
+        words = prose(f"pair{case}", 2 * size + 200).split()
+        a, b = " ".join(words[:size]), " ".join(words[start : start + size + rng.randrange(120)])
+        va, vb = (oracle.view(text, by.shingle, by.num_perm, by.seed, 4) for text in (a, b))
+        later, earlier = sorted((va, vb), key=lambda v: len(v.hashes))
+        if len(va.hashes) == len(vb.hashes):
+            continue
+        assert dedup.compare(a, b).candidate == oracle.candidate(later, earlier, by)
+        t, m = by.threshold, max(len(va.sample), len(vb.sample))
+        low = len(va.sample & vb.sample) < (t - 5 * math.sqrt(t * (1 - t) / max(1, m))) * len(va.sample | vb.sample)
+        band, few = any(map(operator.eq, va.bands, vb.bands)), min(len(va.sample), len(vb.sample)) < 16
+        seen["few sampled"] += band and low and few
+        seen["vetoed"] += band and low and not few
+        seen["by sample alone"] += not band and oracle.candidate(later, earlier, by)
+        seen["none"] += not oracle.candidate(later, earlier, by)
+    assert min(seen.values()) >= 5, seen
 
 
 # --- the bounds -------------------------------------------------------------------------------------------------------

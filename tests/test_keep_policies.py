@@ -280,6 +280,27 @@ def test_a_pair_that_is_no_candidate_is_no_match() -> None:
     assert seen > 50
 
 
+def test_a_member_that_is_no_candidate_blocks() -> None:
+    """A member whose pair with the choice is no candidate has no relation to it in a scan, so the choice is blocked."""
+    by = Rules(keep="newest", containment=None, num_perm=4, recall=0.2, threshold=0.5, shingle=1)
+    outcomes = set()
+    for case in range(60):
+        words = [f"m{case}w{n}" for n in range(60)]
+        docs = [
+            Doc("whole", " ".join(words), time=1.0),
+            Doc("head", " ".join(words[:50]), time=9.0),
+            Doc("tail", " ".join(words[10:]), time=1.0),
+        ]
+        wanted = oracle.expected(docs, by)
+        assert_equals(product(docs, by), wanted, docs)
+        if {id: d.keep for id, d in wanted.drops.items()} == {"head": "whole", "tail": "whole"}:
+            assert wanted.blocked == {"whole"}  # though head and tail have a jaccard of 2/3
+            outcomes.add("blocked")
+        elif {id: d.keep for id, d in wanted.drops.items()} == {"whole": "head", "tail": "head"}:
+            outcomes.add("chosen")
+    assert outcomes == {"blocked", "chosen"}
+
+
 @given(
     sizes=st.lists(st.integers(60, 240), min_size=2, max_size=7),
     starts=st.lists(st.integers(0, 40), min_size=7, max_size=7),

@@ -71,7 +71,17 @@ def install(wheel: Path, into: Path) -> Path:
     purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
     ours = Path(python("-c", purelib, cwd=into, env=environment(), by=interpreter).stdout.strip())
     (ours / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = ["-m", "pip", "--python", interpreter, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    pip: list[str | Path] = [
+        "-m",
+        "pip",
+        "--python",
+        interpreter,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        wheel,
+    ]
     python(*pip, cwd=into, env=environment())
     return interpreter
 
@@ -110,7 +120,7 @@ def scan_with(interpreter: Path, out: Path, **env: str) -> tuple[str, bytes]:
     run = python("-c", name, cwd=ROOT, env=environment(**env), by=interpreter)
     kernel, _, place = run.stdout.strip().partition(" ")
     assert Path(place).is_relative_to(interpreter.parent.parent)
-    command = [interpreter.with_name("dedup"), "scan", "seeds", "-o", out]
+    command: list[str | Path] = [interpreter.with_name("dedup"), "scan", "seeds", "-o", out]
     subprocess.run(command, cwd=ROOT, env=environment(**env), check=True, capture_output=True)
     return kernel, out.read_bytes()
 

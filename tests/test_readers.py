@@ -439,8 +439,8 @@ def test_any_length_of_a_line(tmp_path: Path) -> None:
 
 
 def test_empty_documents_fill_a_batch_too(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_bytes(b'{"text":""}\n' * 1000)
-    assert max(Read("r.jsonl", batch_bytes=6400).batches) == 100
+    write_tree(tmp_path / "d", {str(number): "" for number in range(250)})
+    assert Read("d", batch_bytes=6400).batches == [100, 100, 50]
 
 
 # --- standard input ---------------------------------------------------------------------------------------------------
@@ -490,7 +490,8 @@ def test_progress(tmp_path: Path) -> None:
     write_tree(tmp_path / "d", {"a": "x" * 100, "b": "y" * 100, "c": b"\xff" * 50, "r.jsonl": lines({"text": "z"})})
     told: list[tuple[int, int]] = []
     run = Read("d", batch_bytes=150, on_progress=lambda size, documents: told.append((size, documents)))
-    assert told == [(100, 1), (200, 2), (264, 3)], "what was skipped has been read too"
+    assert sorted(set(told)) == [(100, 1), (200, 2), (264, 3)], "what was skipped has been read too"
+    assert told == sorted(told)
     assert run.catalog.total_bytes == 264
 
 

@@ -24,7 +24,9 @@ impl Distinct {
     pub fn of<'a>(&'a mut self, hashes: &'a mut Vec<u64>, cancel: &Cancel) -> &'a [u64] {
         if hashes.len() > TABLE_MOST {
             self.sorter.sort(hashes, cancel);
-            hashes.dedup();
+            if !cancel.is_set() {
+                hashes.dedup();
+            }
             return hashes;
         }
         let bits = (hashes.len() * 2).next_power_of_two().trailing_zeros().max(4);
@@ -125,7 +127,9 @@ impl Sorter {
             sum += std::mem::replace(end, sum);
         }
         self.spare.clear();
-        self.spare.extend_from_slice(hashes);
+        for part in hashes.chunks(STRETCH).take_while(|_| !cancel.is_set()) {
+            self.spare.extend_from_slice(part);
+        }
         for part in self.spare.chunks(STRETCH) {
             if cancel.is_set() {
                 return;

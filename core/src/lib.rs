@@ -6,6 +6,7 @@
 mod ascii;
 mod chars;
 mod hash_set;
+mod json;
 pub mod minhash;
 pub mod normalize;
 pub mod records;

@@ -8,12 +8,11 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::json::Json;
 use crate::stages::Lists;
 use crate::texts::Error;
 use crate::threads::{Cancel, Workers};
 
-/// Deeper nesting is left to the caller.
-const DEPTH: u32 = 128;
 /// Longer whole numbers are left to the caller, who has all digits of any.
 const DIGITS: usize = 18;
 
@@ -64,22 +63,32 @@ pub struct Records {
 const PIECE: usize = 1 << 20;
 
 /// Reads the lines of a chunk, piece by piece. The chunk ends where a line ends.
-pub fn read(chunk: &[u8], names: Names, workers: &Workers, cancel: &Cancel) -> Result<Vec<Records>, Error> {
+pub fn read(
+    chunk: &[u8],
+    names: Names,
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<Vec<Records>, Error> {
     let pieces = line_pieces(chunk);
     // Lines are counted first: those without an id are named by their number.
-    let counts = workers.map(pieces.clone(), || (), |(), piece| Ok::<_, Error>(newlines(&chunk[piece])))?;
+    let counts =
+        workers.map(pieces.clone(), || (), |(), piece| Ok::<_, Error>(newlines(&chunk[piece])))?;
     let lines_before = counts.iter().scan(names.first_line, |sum, count| {
         *sum += count;
         Some(*sum - count)
     });
     let items = pieces.into_iter().zip(lines_before).collect();
-    let mut found = workers.map(items, || (), |(), (piece, first_line)| {
-        if cancel.is_set() {
-            return Err(Error::Cancelled);
-        }
-        let first_offset = names.first_offset + piece.start;
-        Ok(records(&chunk[piece], Names { first_line, first_offset, ..names }))
-    })?;
+    let mut found = workers.map(
+        items,
+        || (),
+        |(), (piece, first_line)| {
+            if cancel.is_set() {
+                return Err(Error::Cancelled);
+            }
+            let first_offset = names.first_offset + piece.start;
+            Ok(records(&chunk[piece], Names { first_line, first_offset, ..names }))
+        },
+    )?;
     let mut rows = 0;
     for piece in &mut found {
         piece.odd.iter_mut().for_each(|row| *row += rows);
@@ -94,7 +103,8 @@ fn line_pieces(chunk: &[u8]) -> Vec<Range<usize>> {
     let mut first = 0;
     while first < chunk.len() {
         let middle = chunk.len().min(first + PIECE);
-        let end = memchr::memchr(b'\n', &chunk[middle..]).map_or(chunk.len(), |length| middle + length + 1);
+        let end = memchr::memchr(b'\n', &chunk[middle..])
+            .map_or(chunk.len(), |length| middle + length + 1);
         pieces.push(first..end);
         first = end;
     }
@@ -110,7 +120,8 @@ pub fn records(chunk: &[u8], names: Names) -> Records {
     let mut found = Records::default();
     let mut first = 0;
     while first < chunk.len() {
-        let end = memchr::memchr(b'\n', &chunk[first..]).map_or(chunk.len(), |length| first + length);
+        let end =
+            memchr::memchr(b'\n', &chunk[first..]).map_or(chunk.len(), |length| first + length);
         let line = &chunk[first..end];
         found.count += 1;
         if !line.iter().all(|byte| matches!(byte, b' ' | 9..=13)) {
@@ -198,205 +209,10 @@ impl Records {
         let digits = &line[place];
         let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
         // -0 is a number that is written otherwise than it reads.
-        let whole = unsigned.len() <= DIGITS && unsigned.iter().all(u8::is_ascii_digit) && digits != b"-0";
+        let whole =
+            unsigned.len() <= DIGITS && unsigned.iter().all(u8::is_ascii_digit) && digits != b"-0";
         whole.then(|| self.ids.values.extend_from_slice(digits))
     }
-}
-
-/// A string: what is between its quotes, and whether there is a backslash in it.
-struct Quoted {
-    inside: Range<usize>,
-    escaped: bool,
-}
-
-impl Quoted {
-    /// Adds what it means to `to`. None: it has a lone surrogate.
-    fn unescape(self, line: &[u8], to: &mut Vec<u8>) -> Option<()> {
-        let mut rest = &line[self.inside];
-        if !self.escaped {
-            to.extend_from_slice(rest);
-            return Some(());
-        }
-        to.reserve(rest.len());
-        while let Some(plain) = memchr::memchr(b'\\', rest) {
-            to.extend_from_slice(&rest[..plain]);
-            let (meaning, length) = escape(&rest[plain..])?;
-            to.extend_from_slice(meaning.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = &rest[plain + length..];
-        }
-        to.extend_from_slice(rest);
-        Some(())
-    }
-}
-
-/// What an escape means, and how long it is. `Json::string` has checked its form.
-fn escape(text: &[u8]) -> Option<(char, usize)> {
-    let single = |meaning| Some((meaning, 2));
-    match text[1] {
-        b'n' => single('\n'),
-        b't' => single('\t'),
-        b'r' => single('\r'),
-        b'b' => single('\u{8}'),
-        b'f' => single('\u{c}'),
-        b'u' => {
-            let high = unit(text)?;
-            if let Some(meaning) = char::from_u32(high) {
-                return Some((meaning, 6));
-            }
-            let low = text.get(6..).filter(|rest| rest.starts_with(b"\\u")).and_then(unit)?;
-            if !(0xD800..0xDC00).contains(&high) || !(0xDC00..0xE000).contains(&low) {
-                return None;
-            }
-            let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-            Some((char::from_u32(code)?, 12))
-        }
-        other => single(char::from(other)),
-    }
-}
-
-
-/// The four hexadecimal digits of a `\uXXXX`.
-fn unit(text: &[u8]) -> Option<u32> {
-    let digits = text.get(2..6)?;
-    digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
-}
-
-/// A place in a line of JSON.
-struct Json<'a> {
-    line: &'a [u8],
-    at: usize,
-}
-
-impl Json<'_> {
-    fn next(&mut self) -> Option<u8> {
-        let byte = *self.line.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn byte(&mut self, wanted: u8) -> Option<()> {
-        (*self.line.get(self.at)? == wanted).then(|| self.at += 1)
-    }
-
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.line.get(self.at) {
-            self.at += 1;
-        }
-    }
-
-    /// Goes past a value of any kind.
-    fn value(&mut self, depth: u32) -> Option<()> {
-        match self.line.get(self.at)? {
-            b'"' => self.string().map(|_| ()),
-            b'{' | b'[' if depth < DEPTH => self.nested(depth),
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'n' => self.word(b"null"),
-            _ => self.number(),
-        }
-    }
-
-    fn nested(&mut self, depth: u32) -> Option<()> {
-        let object = self.next()? == b'{';
-        let close = if object { b'}' } else { b']' };
-        self.space();
-        if self.byte(close).is_some() {
-            return Some(());
-        }
-        loop {
-            self.space();
-            if object {
-                self.string()?;
-                self.space();
-                self.byte(b':')?;
-                self.space();
-            }
-            self.value(depth + 1)?;
-            self.space();
-            match self.next()? {
-                b',' => {}
-                byte if byte == close => return Some(()),
-                _ => return None,
-            }
-        }
-    }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.line[self.at..].starts_with(word).then(|| self.at += word.len())
-    }
-
-    fn digits(&mut self) -> Option<usize> {
-        let count = self.line[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        (count > 0).then_some(count)
-    }
-
-    fn number(&mut self) -> Option<()> {
-        let _ = self.byte(b'-');
-        let first = *self.line.get(self.at)?;
-        if self.digits()? > 1 && first == b'0' {
-            return None;
-        }
-        if self.byte(b'.').is_some() {
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.line.get(self.at) {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.line.get(self.at) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Some(())
-    }
-
-    /// Goes past a string.
-    fn string(&mut self) -> Option<Quoted> {
-        self.byte(b'"')?;
-        let first = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = special(self.line, self.at)?;
-            match self.line[self.at] {
-                b'"' => {
-                    self.at += 1;
-                    return Some(Quoted { inside: first..self.at - 1, escaped });
-                }
-                b'\\' => {
-                    escaped = true;
-                    self.at += match self.line.get(self.at + 1)? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-                        b'u' => unit(&self.line[self.at..]).map(|_| 6)?,
-                        _ => return None,
-                    }
-                }
-                _ => return None, // a control character
-            }
-        }
-    }
-}
-
-/// The first quote, backslash or control character from here on; None if the line ends before one.
-fn special(line: &[u8], mut at: usize) -> Option<usize> {
-    #[cfg(target_arch = "x86_64")]
-    while let Some(block) = line.get(at..at + 16) {
-        use std::arch::x86_64::*;
-        // SAFETY: SSE2 is part of x86-64, and the block has 16 bytes.
-        let found = unsafe {
-            let bytes = _mm_loadu_si128(block.as_ptr().cast());
-            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-            // Unsigned less than 32: the larger of it and 31 is 31.
-            let control = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(31)), _mm_set1_epi8(31));
-            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
-        };
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize);
-        }
-        at += 16;
-    }
-    let rest = line.get(at..)?;
-    rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 32).map(|found| at + found)
 }
 
 #[cfg(test)]
@@ -404,14 +220,20 @@ mod tests {
     use super::*;
 
     fn names(first_line: usize) -> Names<'static> {
-        Names { fields: Fields { text: b"text", id: b"id" }, path: b"a/b.jsonl", first_line, first_offset: 100 }
+        Names {
+            fields: Fields { text: b"text", id: b"id" },
+            path: b"a/b.jsonl",
+            first_line,
+            first_offset: 100,
+        }
     }
 
     /// (text, id) of one line, None if it is left to the caller.
     fn one(line: &str) -> Option<(String, String)> {
         let found = records(line.as_bytes(), names(6));
         assert_eq!((found.count, found.lines.len()), (1, 1));
-        let [text, id] = [found.texts.values, found.ids.values].map(|bytes| String::from_utf8(bytes).unwrap());
+        let [text, id] =
+            [found.texts.values, found.ids.values].map(|bytes| String::from_utf8(bytes).unwrap());
         found.odd.is_empty().then_some((text, id))
     }
 
@@ -422,7 +244,10 @@ mod tests {
     #[test]
     fn plain_records() {
         assert_eq!(one(r#"{"id":"a","text":"one"}"#), plain("one", Some("a")));
-        assert_eq!(one(r#" { "text" : "" , "x":[1,{"y":null}],"id":-17 } "#), plain("", Some("-17")));
+        assert_eq!(
+            one(r#" { "text" : "" , "x":[1,{"y":null}],"id":-17 } "#),
+            plain("", Some("-17"))
+        );
         assert_eq!(one(r#"{"text":"a","text":"b","id":1,"id":"2"}"#), plain("b", Some("2")));
         assert_eq!(one(r#"{"text":"\u0041\n\"\/\ud83d\ude00 \u00e9"}"#), plain("A\n\"/😀 é", None));
         let long = "é 東 a string longer than sixteen bytes";
@@ -432,13 +257,37 @@ mod tests {
     #[test]
     fn left_to_the_caller() {
         for line in [
-            "[]", "{}", "1", "{", r#"{"text":1}"#, r#"{"text":null}"#, r#"{"id":1}"#, r#"{"text":"a"} x"#,
-            r#"{"text":"a",}"#, r#"{"text":"a" "id":1}"#, r#"{"text":"a","id":1.5}"#, r#"{"text":"a","id":null}"#,
-            r#"{"text":"a","id":1234567890123456789}"#, r#"{"text":"a","id":-0}"#, r#"{"text":"\ud800"}"#,
-            r#"{"text":"\udc00\ud800"}"#, r#"{"text":"\x"}"#, r#"{"text":"\u00g0"}"#, r#"{"\u0074ext":"a"}"#,
-            r#"{"text":"a","x":01}"#, r#"{"text":"a","x":1.}"#, r#"{"text":"a","x":.5}"#, r#"{"text":"a","x":NaN}"#,
-            r#"{"text":"a","x":+1}"#, r#"{"text":"a","x":1e}"#, r#"{"text":"a","x":tru}"#, r#"{"text":"a"#,
-            "{\"text\":\"a\tb\"}", r#"{'text':'a'}"#, r#"{"text":"a","x":[1,]}"#, r#"{"text":"a","x":"\ud8"}"#,
+            "[]",
+            "{}",
+            "1",
+            "{",
+            r#"{"text":1}"#,
+            r#"{"text":null}"#,
+            r#"{"id":1}"#,
+            r#"{"text":"a"} x"#,
+            r#"{"text":"a",}"#,
+            r#"{"text":"a" "id":1}"#,
+            r#"{"text":"a","id":1.5}"#,
+            r#"{"text":"a","id":null}"#,
+            r#"{"text":"a","id":1234567890123456789}"#,
+            r#"{"text":"a","id":-0}"#,
+            r#"{"text":"\ud800"}"#,
+            r#"{"text":"\udc00\ud800"}"#,
+            r#"{"text":"\x"}"#,
+            r#"{"text":"\u00g0"}"#,
+            r#"{"\u0074ext":"a"}"#,
+            r#"{"text":"a","x":01}"#,
+            r#"{"text":"a","x":1.}"#,
+            r#"{"text":"a","x":.5}"#,
+            r#"{"text":"a","x":NaN}"#,
+            r#"{"text":"a","x":+1}"#,
+            r#"{"text":"a","x":1e}"#,
+            r#"{"text":"a","x":tru}"#,
+            r#"{"text":"a"#,
+            "{\"text\":\"a\tb\"}",
+            r#"{'text':'a'}"#,
+            r#"{"text":"a","x":[1,]}"#,
+            r#"{"text":"a","x":"\ud8"}"#,
         ] {
             assert_eq!(one(line), None, "{line}");
         }
@@ -457,7 +306,10 @@ mod tests {
         assert_eq!(found.lengths, [12, 8, 20]);
         assert_eq!(found.odd, [1]);
         assert_eq!((found.texts.values, found.texts.sizes), (b"abc".to_vec(), vec![1, 0, 2]));
-        assert_eq!((found.ids.values, found.ids.sizes), (b"a/b.jsonl:127".to_vec(), vec![12, 0, 1]));
+        assert_eq!(
+            (found.ids.values, found.ids.sizes),
+            (b"a/b.jsonl:127".to_vec(), vec![12, 0, 1])
+        );
         assert_eq!(found.digests[32..], xxh3_128(b"{\"text\":\"bc\",\"id\":7}").to_be_bytes());
     }
 
@@ -476,7 +328,9 @@ mod tests {
             let workers = Workers::new(threads).unwrap();
             let pieces = read(chunk.as_bytes(), names(0), &workers, &Cancel::new()).unwrap();
             assert!(pieces.len() > 5);
-            let joined = |of: fn(&Records) -> &Vec<i64>| pieces.iter().flat_map(of).copied().collect::<Vec<_>>();
+            let joined = |of: fn(&Records) -> &Vec<i64>| {
+                pieces.iter().flat_map(of).copied().collect::<Vec<_>>()
+            };
             assert_eq!(joined(|piece| &piece.lines), whole.lines);
             assert_eq!(joined(|piece| &piece.starts), whole.starts);
             assert_eq!(joined(|piece| &piece.odd), whole.odd);

@@ -15,7 +15,7 @@ pub struct Shingles {
     distinct: hash_set::Distinct,
 }
 
-/// Hashes between two looks at the cancel flag.
+/// Bytes of text between two looks at the cancel flag.
 const STRETCH: usize = 1 << 16;
 
 impl Shingles {
@@ -58,26 +58,50 @@ impl Shingles {
         self.fill(normal, shingle, cancel);
     }
 
+    /// The text goes by in stretches, so that the starts stay in the cache, however long it is.
     #[inline(always)]
     fn fill(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) {
-        self.tokens = token_starts(normal, &mut self.starts);
         self.hashes.clear();
-        if self.tokens == 0 {
+        self.tokens = 0;
+        if normal.is_empty() {
             return;
+        }
+        self.starts.resize(self.starts.len().max(8), 0);
+        self.starts[0] = 0;
+        // starts[..pending] are the tokens that begin shingles still to be hashed.
+        let (mut base, mut pending) = (0, 1);
+        self.tokens = 1;
+        for stretch in normal.chunks(STRETCH) {
+            if cancel.is_set() {
+                return;
+            }
+            let found = token_starts(stretch, base, pending, &mut self.starts);
+            base += stretch.len();
+            self.tokens += found;
+            pending += found;
+            pending = self.hash_pending(normal, shingle, pending);
         }
         if self.tokens < shingle {
             return self.hashes.push(xxh3::hash(normal));
         }
-        let count = self.tokens - shingle + 1;
+        // As if one more token followed: it ends the last shingle.
+        self.starts[pending] = normal.len() + 1;
+        self.hash_pending(normal, shingle, pending + 1);
+    }
+
+    /// Hashes the shingles that end before one of the starts[..pending], and keeps the starts that
+    /// are still needed. Returns how many those are.
+    #[inline(always)]
+    fn hash_pending(&mut self, normal: &[u8], shingle: usize, pending: usize) -> usize {
+        let Some(count) = pending.checked_sub(shingle).filter(|&count| count > 0) else {
+            return pending;
+        };
         let (firsts, ends) = (&self.starts[..count], &self.starts[shingle..][..count]);
-        for (firsts, ends) in firsts.chunks(STRETCH).zip(ends.chunks(STRETCH)) {
-            if cancel.is_set() {
-                return;
-            }
-            // The end of a shingle is the space before the next token.
-            let slices = firsts.iter().zip(ends).map(|(&first, &end)| &normal[first..end - 1]);
-            self.hashes.extend(slices.map(xxh3::hash));
-        }
+        // The end of a shingle is the space before the next token.
+        let slices = firsts.iter().zip(ends).map(|(&first, &end)| &normal[first..end - 1]);
+        self.hashes.extend(slices.map(xxh3::hash));
+        self.starts.copy_within(count..pending, 0);
+        shingle
     }
 
     /// The distinct shingle hashes of `normal`, in no particular order.
@@ -87,16 +111,14 @@ impl Shingles {
     }
 }
 
-/// Writes where each token begins, and last the length plus one, as if one more token followed.
-/// Returns the number of tokens.
+/// Writes to starts[count..] where tokens begin: behind each space of `part`, which stands at `base`
+/// in the text. Returns how many there are; at least one more place follows them.
 #[inline(always)]
-fn token_starts(normal: &[u8], starts: &mut Vec<usize>) -> usize {
-    if normal.is_empty() {
-        return 0;
-    }
-    let mut count = 1;
-    let mut base = 1;
-    for block in normal.chunks(64) {
+fn token_starts(part: &[u8], base: usize, count: usize, starts: &mut Vec<usize>) -> usize {
+    let first = count;
+    let mut count = count;
+    let mut base = base + 1;
+    for block in part.chunks(64) {
         // A block has up to 64 spaces; more than those are written, see below.
         if starts.len() < count + 80 {
             starts.resize(2 * count + 256, 0);
@@ -115,9 +137,7 @@ fn token_starts(normal: &[u8], starts: &mut Vec<usize>) -> usize {
         count = end;
         base += block.len();
     }
-    starts[0] = 0;
-    starts[count] = normal.len() + 1;
-    count
+    count - first
 }
 
 /// A bit for each space of up to 64 bytes.
@@ -165,8 +185,31 @@ mod tests {
         for word in 1..70 {
             let text = vec!["x".repeat(word); 9].join(" ");
             let mut starts = Vec::new();
-            assert_eq!(token_starts(text.as_bytes(), &mut starts), 9);
-            assert!(starts[..10].iter().copied().eq((0..10).map(|i| i * (word + 1))));
+            assert_eq!(token_starts(text.as_bytes(), 7, 1, &mut starts), 8);
+            assert!(starts[1..9].iter().copied().eq((1..9).map(|i| 7 + i * (word + 1))));
         }
+    }
+
+    #[test]
+    fn texts_longer_than_a_stretch() {
+        let cancel = Cancel::new();
+        let mut shingles = Shingles::new(Level::detect());
+        for count in [STRETCH / 5 - 1, STRETCH / 5, STRETCH / 2 + 7, STRETCH] {
+            let words: Vec<String> = (0..count).map(|i| format!("{}", i * 7919)).collect();
+            let text = words.join(" ");
+            for shingle in [1, 2, 5, 100, count - 1, count, count + 1] {
+                let all = words.windows(shingle.min(count)).map(|w| w.join(" "));
+                let all: Vec<String> =
+                    if shingle < 200 { all.collect() } else { all.take(3).collect() };
+                let found = shingles.hashes(text.as_bytes(), shingle, &cancel);
+                assert_eq!(found.len(), (count + 1).saturating_sub(shingle).max(1));
+                for (found, expected) in found.iter().zip(all) {
+                    assert_eq!(*found, xxhash_rust::xxh3::xxh3_64(expected.as_bytes()));
+                }
+                assert_eq!(shingles.tokens(), count);
+            }
+        }
+        let one = "x".repeat(3 * STRETCH);
+        assert_eq!(shingles.hashes(one.as_bytes(), 1, &cancel).len(), 1);
     }
 }

@@ -121,16 +121,17 @@ impl<'a> Sketcher<'a> {
         let form =
             self.normalizer.normal_form(raw, cancel).map_err(|fault| Error::of(text, fault))?;
         let set = self.shingles.set(form, settings.shingle, cancel);
-        forms.values.extend_from_slice(form);
-        forms.sizes.push(form.len());
-        digest.copy_from_slice(&minhash::digest(form));
+        if cancel.is_set() {
+            return Err(Error::Cancelled);
+        }
+        forms.push(form, cancel);
+        digest.copy_from_slice(&minhash::digest(form, cancel));
         let (by, mixed) = (settings.permutations, &mut self.mixed);
         minhash::sketch(self.level, set, by, mixed, &mut self.sketch, cancel);
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
         let sampled = sample(set, settings.sample_bits, &mut self.sample);
         self.sorter.sort(sampled, cancel);
-        samples.values.extend_from_slice(sampled);
-        samples.sizes.push(sampled.len());
+        samples.push(sampled, cancel);
         let shingles = set.len();
         if cancel.is_set() {
             return Err(Error::Cancelled);
@@ -143,14 +144,16 @@ impl<'a> Sketcher<'a> {
 /// The hashes below 2^(64 - bits), in `buffer`. A branch on a hash's bits can't be predicted, so each
 /// is written and only those that belong are counted.
 fn sample<'a>(set: &[u64], bits: u32, buffer: &'a mut Vec<u64>) -> &'a mut [u64] {
-    if buffer.len() < set.len() {
-        buffer.resize(set.len(), 0);
-    }
     let most = u64::MAX >> bits;
     let mut count = 0;
-    for &hash in set {
-        buffer[count] = hash;
-        count += usize::from(hash <= most);
+    for part in set.chunks(1 << 14) {
+        if buffer.len() < count + part.len() {
+            buffer.resize(count + count / 2 + part.len(), 0);
+        }
+        for &hash in part {
+            buffer[count] = hash;
+            count += usize::from(hash <= most);
+        }
     }
     &mut buffer[..count]
 }

@@ -28,8 +28,12 @@ impl<T: Copy> Lists<T> {
         Lists { values: Vec::with_capacity(values), sizes: Vec::with_capacity(lists) }
     }
 
-    fn push(&mut self, values: &[T]) {
-        self.values.extend_from_slice(values);
+    /// Adds a list; a part of it if cancelled.
+    pub(crate) fn push(&mut self, values: &[T], cancel: &Cancel) {
+        // Memory that is new costs more than the copy: a long list must be divided.
+        for part in values.chunks(1 << 20).take_while(|_| !cancel.is_set()) {
+            self.values.extend_from_slice(part);
+        }
         self.sizes.push(values.len());
     }
 }
@@ -79,7 +83,7 @@ pub fn normal_forms(
                 normalizer.normal_form(raw, cancel).map_err(|fault| Error::of(text, fault))?;
             let spaces = form.iter().filter(|&&byte| byte == b' ').count();
             *tokens = as_u32(spaces + usize::from(!form.is_empty()), text)?;
-            forms.push(form);
+            forms.push(form, cancel);
         }
         Ok(forms)
     })
@@ -103,7 +107,7 @@ pub fn shingle_sets(
             if cancel.is_set() {
                 return Err(Error::Cancelled);
             }
-            sets.push(sorted);
+            sets.push(sorted, cancel);
         }
         Ok(sets)
     })
@@ -124,7 +128,7 @@ pub fn exact_digests(
             if cancel.is_set() {
                 return Err(Error::Cancelled);
             }
-            digest.copy_from_slice(&minhash::digest(texts.get(text, spare)));
+            digest.copy_from_slice(&minhash::digest(texts.get(text, spare), cancel));
         }
         Ok(())
     })?;

@@ -30,6 +30,19 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"dedup.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]}?"
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -53,5 +66,5 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and give its exit status; never raises."""
-    return run(cli, sys.argv[1:] if arguments is None else arguments)
+    """Run the command line and give its exit status; never raises. Without arguments it gives help."""
+    return run(cli, (sys.argv[1:] if arguments is None else arguments) or ["--help"])

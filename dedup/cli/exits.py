@@ -35,9 +35,11 @@ def run(command: click.Command, arguments: list[str]) -> int:
     """Run a click command and give its exit status."""
     _end_cleanly_on_signals()
     try:
-        status = command.main(args=arguments, prog_name="dedup", standalone_mode=False)
+        # Not `command.main`, which takes a closed pipe for an error.
+        with command.make_context("dedup", list(arguments)) as context:
+            command.invoke(context)
         sys.stdout.flush()
-        return status if isinstance(status, int) else DONE
+        return DONE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -45,8 +47,12 @@ def run(command: click.Command, arguments: list[str]) -> int:
         return INTERRUPTED
     except Ended as error:
         return 128 + error.number
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "dedup"
+        _say(f"error: {error.format_message()}\nTry {where} --help")
+        return FATAL
     except click.ClickException as error:
-        error.show()
+        _say(f"error: {error.format_message()}")
         return FATAL
     except DedupError as error:
         _say(f"error: {error}")

@@ -36,7 +36,7 @@ def command(a: str, b: str, as_json: bool, color: str, **options: Any) -> None:
     from dedup.report.style import Style
 
     (a_name, a_text), (b_name, b_text) = (open_one(spec, settings) for spec in (a, b))
-    pair = compare(a_text, b_text, settings)
+    pair = compare(a_text, b_text, settings, ids=(a_name, b_name))
     if as_json:
         click.echo(json.dumps(explain_record(pair, a_name, b_name), ensure_ascii=False))
         return

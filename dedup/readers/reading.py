@@ -56,7 +56,7 @@ def read(
         settings: which fields to look at, hidden files or not, strict ids or not.
         catalog: gets a row for each document, in the order of the batches.
         exclude: files that are being written, which are never input.
-        batch_bytes: size of a batch; never changes a result.
+        batch_bytes: size of a batch of files (records come some megabytes at a time); never changes a result.
         on_progress: called with bytes and documents after each batch.
         stdin: what ``-`` reads; the process's standard input if None.
         kernel: reads records, with this many threads; `load_kernel` if None.
@@ -67,7 +67,9 @@ def read(
     """
     listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
-    return _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads).batches(batch_bytes, on_progress)
+    return _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads).batches(
+        batch_bytes, on_progress
+    )
 
 
 class _Reading:
@@ -196,7 +198,13 @@ class _Reading:
         try:
             _look_at_head(lines.peek(HEAD), source)
             records = RecordFile(
-                file.id, self._catalog.add_source(source), self._settings, self._catalog, skip, self._kernel, self._threads
+                file.id,
+                self._catalog.add_source(source),
+                self._settings,
+                self._catalog,
+                skip,
+                self._kernel,
+                self._threads,
             )
             for text in records.texts(lines):
                 self._bytes = before + stored.size

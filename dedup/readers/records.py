@@ -115,9 +115,8 @@ class RecordFile:
 
     def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
         """The texts of the records, some at a time; when they come out, they are the catalog's last rows."""
-        read = self._kernel.read_records
-        plain_names = "." not in self._settings.text_field + self._settings.id_field
-        chunk = self._chunk_natively if read and plain_names and self._keep_field is None else self._chunk
+        plain = all(map(_is_plain, (self._settings.text_field, self._settings.id_field))) and self._keep_field is None
+        chunk = self._chunk_natively if plain and self._kernel.read_records else self._chunk
         for lines in _chunks(stream):
             texts = chunk(lines)
             self._offset += len(lines)
@@ -139,9 +138,9 @@ class RecordFile:
     def _chunk_natively(self, lines: bytes) -> Texts:
         """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
         assert self._kernel.read_records is not None
-        settings = self._settings
+        fields = self._settings.text_field, self._settings.id_field
         rows = self._kernel.read_records(
-            lines, settings.text_field, settings.id_field, id_key(self._path), self.line, self._offset, threads=self._threads
+            lines, *fields, id_key(self._path), self.line, self._offset, threads=self._threads
         )
         before, first = self.line, 0
         parts: list[Buffer] = []
@@ -296,6 +295,11 @@ def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
 def _whole_lines(parts: list[bytes]) -> bytes:
     joined = b"".join(parts)
     return joined[: joined.rfind(b"\n") + 1]
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a field's name is no path, and one that a record can have: UTF-8 holds no lone surrogates."""
+    return "." not in name and name.isprintable()
 
 
 def _slice(texts: Texts, first: int, end: int) -> Texts:

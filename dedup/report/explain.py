@@ -88,6 +88,9 @@ def explain_record(pair: Comparison, a_name: str, b_name: str) -> dict[str, Any]
         "rows": pair.settings.rows,
         "shared_bands": pair.shared_bands,
         "band_chance": pair.band_chance,
+        "sample_size": pair.sample_size,
+        "sample_shared": pair.sample_shared,
+        "sample_floor": pair.sample_floor,
         "candidate": pair.candidate,
         "found_by": list(pair.found_by),
     }

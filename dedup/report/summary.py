@@ -47,9 +47,10 @@ def _read(result: Result, style: Style, inputs: Sequence[str], seconds: float) -
     empty = f", {summary['empty']:,} without words" if summary["empty"] else ""
     how = f"{seconds:.1f} s, {result.kernel} kernel"
     yield f"{style.bold(plural(summary['documents'], 'document'))} read from {what}{empty} ({how})"
+    copies = summary["documents"] - summary["empty"] - funnel.unique
     stages = [
         plural(funnel.documents, "document"),
-        f"{funnel.unique:,} unique",
+        f"{funnel.unique:,} unique" + (f" ({plural(copies, 'exact copy', 'exact copies')})" if copies else ""),
         plural(funnel.candidates, "candidate"),
         plural(funnel.matches, "match", "matches"),
         plural(funnel.clusters, "cluster"),

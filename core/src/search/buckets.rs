@@ -1,6 +1,6 @@
 //! Buckets: documents that are equal in a band.
 
-use super::Corpus;
+use super::{Cancelled, Corpus};
 use crate::threads::Workers;
 
 /// For each document the buckets that it shares with another, and the kept documents in each bucket.
@@ -16,9 +16,9 @@ pub struct Buckets {
 
 impl Buckets {
     /// Groups the documents band by band; a document alone in its bucket is not in it.
-    pub fn new(corpus: &Corpus, workers: &Workers) -> Result<Buckets, ()> {
+    pub fn new(corpus: &Corpus, workers: &Workers) -> Result<Buckets, Cancelled> {
         let groups = workers.map((0..corpus.bands).collect(), Vec::new, |keyed, band| {
-            Ok::<_, ()>(shared_buckets(corpus, band, keyed))
+            Ok::<_, Cancelled>(shared_buckets(corpus, band, keyed))
         })?;
         let mut starts = vec![0usize; corpus.count() + 1];
         let mut room = vec![0usize];
@@ -69,7 +69,11 @@ impl Buckets {
 }
 
 /// Members of the buckets of a band that have two or more, bucket after bucket, and where each ends.
-fn shared_buckets(corpus: &Corpus, band: usize, keyed: &mut Vec<(u64, u32)>) -> (Vec<u32>, Vec<u32>) {
+fn shared_buckets(
+    corpus: &Corpus,
+    band: usize,
+    keyed: &mut Vec<(u64, u32)>,
+) -> (Vec<u32>, Vec<u32>) {
     keyed.clear();
     // Most documents are alone in their bucket: two bits a hash, in a table that stays in the cache,
     // tell those that surely are, and only the rest is sorted.

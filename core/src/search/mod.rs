@@ -90,6 +90,10 @@ pub struct Outcome {
     pub left_out: u64,
 }
 
+/// The work was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
 /// What is known of one document so far.
 #[derive(Default)]
 struct Fate {
@@ -98,14 +102,14 @@ struct Fate {
     matches: u64,
 }
 
-/// Runs the pass, comparing at most `most` candidates of one document. Err: it was cancelled.
+/// Runs the pass, comparing at most `most` candidates of one document. The only error is that it was cancelled.
 pub fn greedy(
     corpus: &Corpus,
     rules: &Rules,
     most: usize,
     workers: &Workers,
     cancel: &Cancel,
-) -> Result<Outcome, ()> {
+) -> Result<Outcome, Cancelled> {
     let mut pass = Pass {
         corpus,
         rules,
@@ -149,13 +153,18 @@ struct Scratch {
 }
 
 impl Pass<'_> {
-    fn settle(&mut self, block: std::ops::Range<u32>, workers: &Workers, outcome: &mut Outcome) -> Result<(), ()> {
+    fn settle(
+        &mut self,
+        block: std::ops::Range<u32>,
+        workers: &Workers,
+        outcome: &mut Outcome,
+    ) -> Result<(), Cancelled> {
         let fates = self.compare_with_earlier(&block, workers)?;
         let holders = self.look_up(&block, &fates, workers)?;
         let mut scratch = Scratch::default();
         for ((rank, mut fate), holders) in block.clone().zip(fates).zip(holders) {
             if self.cancel.is_set() {
-                return Err(());
+                return Err(Cancelled);
             }
             self.compare(rank, block.start..u32::MAX, &mut fate, &mut scratch);
             outcome.candidates += fate.candidates as u64;
@@ -178,13 +187,17 @@ impl Pass<'_> {
     }
 
     /// Compares each document of the block with those kept before the block.
-    fn compare_with_earlier(&self, block: &std::ops::Range<u32>, workers: &Workers) -> Result<Vec<Fate>, ()> {
+    fn compare_with_earlier(
+        &self,
+        block: &std::ops::Range<u32>,
+        workers: &Workers,
+    ) -> Result<Vec<Fate>, Cancelled> {
         let pieces: Vec<_> = block.clone().step_by(PIECE).collect();
         let fates = workers.map(pieces, Scratch::default, |scratch, first| {
             let mut fates = Vec::with_capacity(PIECE);
             for rank in first..block.end.min(first + PIECE as u32) {
                 if self.cancel.is_set() {
-                    return Err(());
+                    return Err(Cancelled);
                 }
                 let mut fate = Fate::default();
                 self.compare(rank, 0..block.start, &mut fate, scratch);
@@ -196,7 +209,12 @@ impl Pass<'_> {
     }
 
     /// For each document of the block that may be kept, the smaller ones that it may contain.
-    fn look_up(&self, block: &std::ops::Range<u32>, fates: &[Fate], workers: &Workers) -> Result<Vec<Vec<u32>>, ()> {
+    fn look_up(
+        &self,
+        block: &std::ops::Range<u32>,
+        fates: &[Fate],
+        workers: &Workers,
+    ) -> Result<Vec<Vec<u32>>, Cancelled> {
         let Some(postings) = &self.postings else {
             return Ok(vec![Vec::new(); block.len()]);
         };
@@ -219,7 +237,13 @@ impl Pass<'_> {
     }
 
     /// Compares a document with its candidates among the kept ones in `kept`, in keep order.
-    fn compare(&self, rank: u32, kept: std::ops::Range<u32>, fate: &mut Fate, scratch: &mut Scratch) {
+    fn compare(
+        &self,
+        rank: u32,
+        kept: std::ops::Range<u32>,
+        fate: &mut Fate,
+        scratch: &mut Scratch,
+    ) {
         self.candidates(rank, &kept, scratch);
         let allowed = self.most.saturating_sub(fate.candidates).min(scratch.candidates.len());
         fate.candidates += scratch.candidates.len();
@@ -230,7 +254,9 @@ impl Pass<'_> {
         self.verifier.load(self.corpus, rank, &mut scratch.verify, self.cancel);
         for &kept in &scratch.candidates[..allowed] {
             let shared = self.verifier.shared(self.corpus, kept, &mut scratch.verify, self.cancel);
-            if let Some(found) = self.rules.matched(shared, size, kept, self.corpus.size(kept as usize)) {
+            if let Some(found) =
+                self.rules.matched(shared, size, kept, self.corpus.size(kept as usize))
+            {
                 fate.matches += 1;
                 if fate.best.is_none_or(|best| found.beats(&best)) {
                     fate.best = Some(found);
@@ -252,7 +278,8 @@ impl Pass<'_> {
             scratch.proposed.dedup();
         }
         let by_band = scratch.proposed.len().min(by_band);
-        let promised = self.promised.get(rank as usize).map_or(&[][..], |promised| within(promised, kept));
+        let promised =
+            self.promised.get(rank as usize).map_or(&[][..], |promised| within(promised, kept));
         let sample = self.corpus.sample(rank as usize);
         let floor = self.rules.contained_floor(sample.len());
         let containable = self.rules.may_be_contained(self.corpus.size(rank as usize));
@@ -260,7 +287,9 @@ impl Pass<'_> {
             let other = scratch.proposed[place];
             let right = self.corpus.sample(other as usize);
             let shared = shared_values(sample, right);
-            if (containable && shared >= floor) || self.rules.passes_screen(sample.len(), right.len(), shared) {
+            if (containable && shared >= floor)
+                || self.rules.passes_screen(sample.len(), right.len(), shared)
+            {
                 scratch.candidates.push(other);
             }
         }
@@ -280,6 +309,10 @@ impl Pass<'_> {
 /// The part of an ascending list that lies in a range.
 fn within<'a>(list: &'a [u32], range: &std::ops::Range<u32>) -> &'a [u32] {
     let first = if range.start == 0 { 0 } else { list.partition_point(|&rank| rank < range.start) };
-    let last = if range.end == u32::MAX { list.len() } else { list.partition_point(|&rank| rank < range.end) };
+    let last = if range.end == u32::MAX {
+        list.len()
+    } else {
+        list.partition_point(|&rank| rank < range.end)
+    };
     &list[first..last.max(first)]
 }

@@ -5,7 +5,7 @@
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
-use super::{Corpus, Rules};
+use super::{Cancelled, Corpus, Rules};
 use crate::threads::{pieces, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
@@ -24,25 +24,36 @@ struct Rarity {
 }
 
 impl Rarity {
-    fn new(corpus: &Corpus, workers: &Workers) -> Result<Rarity, ()> {
-        let bits = (2 * corpus.samples.len().max(1 << 12)).next_power_of_two().min(1 << 27).trailing_zeros();
+    fn new(corpus: &Corpus, workers: &Workers) -> Result<Rarity, Cancelled> {
+        let bits = (2 * corpus.samples.len().max(1 << 12))
+            .next_power_of_two()
+            .min(1 << 27)
+            .trailing_zeros();
         // Samples are ascending, so each thread counts a range of hashes of its own in all of them.
         let parts = workers.count().next_power_of_two().min(1 << 6);
         let range = |part: usize| (part as u64) << (corpus.hash_bits - parts.trailing_zeros());
         let shift = corpus.hash_bits - bits;
-        let counted = workers.map((0..parts).collect(), || (), |(), part| {
-            let first = range(part);
-            let mut counts = vec![0u8; (1usize << bits) / parts];
-            for rank in 0..corpus.count() {
-                let sample = corpus.sample(rank);
-                let from = if part == 0 { 0 } else { sample.partition_point(|&hash| hash < first) };
-                for &hash in sample[from..].iter().take_while(|&&hash| part + 1 == parts || hash < range(part + 1)) {
-                    let counter = &mut counts[((hash - first) >> shift) as usize];
-                    *counter = counter.saturating_add(1);
+        let counted = workers.map(
+            (0..parts).collect(),
+            || (),
+            |(), part| {
+                let first = range(part);
+                let mut counts = vec![0u8; (1usize << bits) / parts];
+                for rank in 0..corpus.count() {
+                    let sample = corpus.sample(rank);
+                    let from =
+                        if part == 0 { 0 } else { sample.partition_point(|&hash| hash < first) };
+                    for &hash in sample[from..]
+                        .iter()
+                        .take_while(|&&hash| part + 1 == parts || hash < range(part + 1))
+                    {
+                        let counter = &mut counts[((hash - first) >> shift) as usize];
+                        *counter = counter.saturating_add(1);
+                    }
                 }
-            }
-            Ok::<_, ()>(counts)
-        })?;
+                Ok::<_, Cancelled>(counts)
+            },
+        )?;
         Ok(Rarity { counts: counted.concat(), shift })
     }
 
@@ -73,15 +84,16 @@ pub struct Postings {
 
 impl Postings {
     /// Posts the rarest hashes of every document that may be contained in another.
-    pub fn new(corpus: &Corpus, rules: &Rules, workers: &Workers) -> Result<Postings, ()> {
+    pub fn new(corpus: &Corpus, rules: &Rules, workers: &Workers) -> Result<Postings, Cancelled> {
         let rarity = Rarity::new(corpus, workers)?;
-        let posted = workers.map(pieces(corpus.count(), PIECE, |_| 1), Vec::new, |order, ranks| {
-            let mut posted = Vec::new();
-            for rank in ranks {
-                post(corpus, rules, &rarity, rank, order, &mut posted);
-            }
-            Ok::<_, ()>(posted)
-        })?;
+        let posted =
+            workers.map(pieces(corpus.count(), PIECE, |_| 1), Vec::new, |order, ranks| {
+                let mut posted = Vec::new();
+                for rank in ranks {
+                    post(corpus, rules, &rarity, rank, order, &mut posted);
+                }
+                Ok::<_, Cancelled>(posted)
+            })?;
         drop(rarity);
         let mut needed = vec![0; corpus.count()];
         let total: usize = posted.iter().map(Vec::len).sum();
@@ -91,7 +103,8 @@ impl Postings {
         let mut bitmap = vec![0u64; 1 << (head_bits + 4 - 6)];
         let mut heads = vec![0u32; (1 << head_bits) + 2];
         for &(hash, rank) in posted.iter().flatten() {
-            needed[rank as usize] = HITS.min(rules.contained_floor(corpus.sample(rank as usize).len())) as u8;
+            needed[rank as usize] =
+                HITS.min(rules.contained_floor(corpus.sample(rank as usize).len())) as u8;
             let bit = (hash >> bitmap_shift) as usize;
             bitmap[bit / 64] |= 1 << (bit % 64);
             heads[(hash >> heads_shift) as usize + 2] += 1;
@@ -120,7 +133,12 @@ impl Postings {
             let head = (hash >> self.heads_shift) as usize;
             let list = &self.list[self.heads[head] as usize..self.heads[head + 1] as usize];
             let after = list.partition_point(|posting| posting.rank <= rank);
-            hits.extend(list[after..].iter().filter(|posting| posting.tag == hash as u32).map(|posting| posting.rank));
+            hits.extend(
+                list[after..]
+                    .iter()
+                    .filter(|posting| posting.tag == hash as u32)
+                    .map(|posting| posting.rank),
+            );
         }
         hits.sort_unstable();
         for group in hits.chunk_by(|left, right| left == right) {
@@ -146,7 +164,8 @@ fn post(
     }
     let floor = rules.contained_floor(sample.len());
     order.clear();
-    order.extend(sample.iter().map(|&hash| (rarity.of(hash), hash)).filter(|&(count, _)| count > 1));
+    order
+        .extend(sample.iter().map(|&hash| (rarity.of(hash), hash)).filter(|&(count, _)| count > 1));
     if order.len() < floor {
         return;
     }

@@ -46,8 +46,12 @@ impl Rules {
         }
         let score = common / f64::from(dropped);
         let contained = self.containment.is_some_and(|least| score >= least);
-        (contained && self.may_be_contained(dropped) && dropped <= size)
-            .then_some(Match { contained: true, score, kept, shared })
+        (contained && self.may_be_contained(dropped) && dropped <= size).then_some(Match {
+            contained: true,
+            score,
+            kept,
+            shared,
+        })
     }
 
     /// Whether a document of this size is looked for in larger ones.

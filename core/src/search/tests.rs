@@ -42,8 +42,12 @@ fn sketched(texts: &[String]) -> Sketched {
         rows: ROWS,
         sample_bits: 1,
     };
-    let columns =
-        Columns { tokens: &mut tokens, shingles: &mut shingles, digests: &mut digests, bands: &mut bands };
+    let columns = Columns {
+        tokens: &mut tokens,
+        shingles: &mut shingles,
+        digests: &mut digests,
+        bands: &mut bands,
+    };
     let source = Texts::new(Source::Fixed(&blob), &offsets).unwrap();
     let workers = Workers::new(1).unwrap();
     let pieces = sketch_texts(&source, settings, columns, &workers, &Cancel::new()).unwrap();
@@ -90,23 +94,36 @@ fn brute_force(corpus: &Corpus, texts: &[String], rules: &Rules, most: usize) ->
     let sets: Vec<BTreeSet<Vec<&str>>> = (0..corpus.count())
         .map(|rank| {
             let words: Vec<&str> = texts[corpus.row(rank)].split(' ').collect();
-            if words.len() < 2 { BTreeSet::from([words]) } else { words.windows(2).map(<[_]>::to_vec).collect() }
+            if words.len() < 2 {
+                BTreeSet::from([words])
+            } else {
+                words.windows(2).map(<[_]>::to_vec).collect()
+            }
         })
         .collect();
     let mut outcome = Outcome::default();
     let mut kept: Vec<usize> = Vec::new();
     for rank in 0..corpus.count() {
-        let candidates: Vec<usize> =
-            kept.iter().copied().filter(|&other| is_candidate(corpus, rules, rank, other)).collect();
+        let candidates: Vec<usize> = kept
+            .iter()
+            .copied()
+            .filter(|&other| is_candidate(corpus, rules, rank, other))
+            .collect();
         outcome.candidates += candidates.len() as u64;
         outcome.limited += u64::from(candidates.len() > most);
         outcome.left_out += candidates.len().saturating_sub(most) as u64;
         let mut best: Option<Match> = None;
         for &other in candidates.iter().take(most) {
             let shared = sets[rank].intersection(&sets[other]).count() as u32;
-            let found = rules.matched(shared, sets[rank].len() as u32, other as u32, sets[other].len() as u32);
+            let found = rules.matched(
+                shared,
+                sets[rank].len() as u32,
+                other as u32,
+                sets[other].len() as u32,
+            );
             outcome.matches += u64::from(found.is_some());
-            best = [best, found].into_iter().flatten().reduce(|x, y| if y.beats(&x) { y } else { x });
+            best =
+                [best, found].into_iter().flatten().reduce(|x, y| if y.beats(&x) { y } else { x });
         }
         outcome.keeper.push(best.map_or(rank as i64, |best| i64::from(best.kept)));
         outcome.shared.push(best.map_or(0, |best| best.shared));
@@ -122,7 +139,8 @@ fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bo
     let shared = left.iter().filter(|hash| right.contains(hash)).count();
     let band = (0..BANDS).any(|band| corpus.band(rank, band) == corpus.band(other, band));
     (band && rules.passes_screen(left.len(), right.len(), shared))
-        || (rules.may_be_contained(corpus.size(rank)) && shared >= rules.contained_floor(left.len()))
+        || (rules.may_be_contained(corpus.size(rank))
+            && shared >= rules.contained_floor(left.len()))
 }
 
 #[test]

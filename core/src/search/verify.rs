@@ -34,7 +34,11 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Scratch {
-        Scratch { shingles: Shingles::new(Level::detect()), loaded: Lookup::default(), copy: Vec::new() }
+        Scratch {
+            shingles: Shingles::new(Level::detect()),
+            loaded: Lookup::default(),
+            copy: Vec::new(),
+        }
     }
 }
 
@@ -50,7 +54,13 @@ impl Verifier {
     }
 
     /// How many shingles the loaded document and the kept one share.
-    pub fn shared(&self, corpus: &Corpus, kept: u32, scratch: &mut Scratch, cancel: &Cancel) -> u32 {
+    pub fn shared(
+        &self,
+        corpus: &Corpus,
+        kept: u32,
+        scratch: &mut Scratch,
+        cancel: &Cancel,
+    ) -> u32 {
         let place = &self.cache[kept as usize % PLACES];
         let remembered = match &*place.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((rank, set)) if *rank == kept => Some(set.clone()),

@@ -1,0 +1,234 @@
+//! The Python module `dedup._core`: the only folder with Python types in it.
+//!
+//! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `search`
+//! or `records`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
+//! does (`convert`).
+
+mod convert;
+mod search;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use self::convert::*;
+use crate::minhash::Permutations;
+use crate::simd::Level;
+use crate::sketch::{self, Columns, Settings};
+use crate::stages;
+use crate::texts::{SharedBytes, Source, Texts};
+
+#[pyfunction]
+fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let info = PyDict::new(py);
+    info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("debug", cfg!(debug_assertions))?;
+    info.set_item("simd", Level::detect().name())?;
+    Ok(info)
+}
+
+#[pyfunction]
+fn normal_forms<'py>(
+    py: Python<'py>,
+    blob: Array<'py>,
+    offsets: Array<'py>,
+    threads: i64,
+) -> PyResult<(Bound<'py, PyBytes>, Array<'py>, Array<'py>)> {
+    let blob = Blob::new("blob", &blob)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let mut tokens = Column::zeros(py, "uint32", &[texts.count()])?;
+    let column = tokens.values();
+    let pieces =
+        run(py, texts.total(), |cancel| stages::normal_forms(&texts, column, &workers, cancel))?;
+    let (bytes, ends) = joined_bytes(py, &pieces.iter().collect::<Vec<_>>(), &workers)?;
+    Ok((bytes, ends, tokens.array))
+}
+
+#[pyfunction]
+fn shingle_hashes<'py>(
+    py: Python<'py>,
+    normal: Array<'py>,
+    offsets: Array<'py>,
+    shingle: i64,
+    threads: i64,
+) -> PyResult<(Array<'py>, Array<'py>)> {
+    let blob = Blob::new("normal", &normal)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
+    let pieces =
+        run(py, texts.total(), |cancel| stages::shingle_sets(&texts, shingle, &workers, cancel))?;
+    joined_hashes(py, &pieces.iter().collect::<Vec<_>>(), &workers)
+}
+
+#[pyfunction]
+fn exact_digests<'py>(
+    py: Python<'py>,
+    blob: Array<'py>,
+    offsets: Array<'py>,
+    threads: i64,
+) -> PyResult<Array<'py>> {
+    let blob = Blob::new("blob", &blob)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let mut digests = Column::zeros(py, "uint64", &[texts.count(), 2])?;
+    let column = digests.values();
+    run(py, texts.total(), |cancel| stages::exact_digests(&texts, column, &workers, cancel))?;
+    Ok(digests.array)
+}
+
+#[pyfunction]
+fn minhash<'py>(
+    py: Python<'py>,
+    hashes: Array<'py>,
+    offsets: Array<'py>,
+    a: Array<'py>,
+    b: Array<'py>,
+    threads: i64,
+) -> PyResult<Array<'py>> {
+    let hashes: Vec<u64> = copied("hashes", "uint64 array", 1, &hashes)?.0;
+    let offsets = i64s("offsets", &offsets)?;
+    // The rules for offsets are those of texts; a byte stands for a hash.
+    // SAFETY: never read, only measured.
+    let measure = Source::Shared(unsafe { SharedBytes::new(std::ptr::null(), hashes.len()) });
+    Texts::new(measure, &offsets).map_err(|what| bad("offsets", what))?;
+    let offsets: Vec<usize> = offsets.into_iter().map(|offset| offset as usize).collect();
+    let (a, b, workers) = (u32s("a", &a)?, u32s("b", &b)?, workers(threads)?);
+    let by = permutations(&a, &b)?;
+    let mut sketches = Column::zeros(py, "uint32", &[offsets.len() - 1, by.count()])?;
+    let column = sketches.values();
+    run(py, hashes.len() * 8 + column.len(), |cancel| {
+        stages::minhash(&hashes, &offsets, by, column, &workers, cancel)
+    })?;
+    Ok(sketches.array)
+}
+
+fn permutations<'a>(a: &'a [u32], b: &'a [u32]) -> PyResult<Permutations<'a>> {
+    let expected = || bad("b", format!("expected {} values like a, found {}", a.len(), b.len()));
+    Permutations::new(a, b).ok_or_else(expected)
+}
+
+/// Bands and rows that fit a sketch of `width` values.
+fn layout(bands: i64, rows: i64, width: usize) -> PyResult<(usize, usize)> {
+    let bands = whole("bands", bands, 1, u32::MAX as usize)?;
+    let rows = whole("rows", rows, 1, u32::MAX as usize)?;
+    if bands.checked_mul(rows).is_none_or(|values| values > width) {
+        let expected = format!("expected at most the sketch's {width} values");
+        return Err(bad("bands", format!("{expected}, found {bands} bands of {rows} rows")));
+    }
+    Ok((bands, rows))
+}
+
+#[pyfunction]
+fn band_hashes<'py>(
+    py: Python<'py>,
+    sketch: Array<'py>,
+    bands: i64,
+    rows: i64,
+    threads: i64,
+) -> PyResult<Array<'py>> {
+    let (sketch, shape) = copied::<u32>("sketch", "uint32 array", 2, &sketch)?;
+    let (count, width) = (shape[0], shape[1]);
+    let (bands, rows) = layout(bands, rows, width)?;
+    let workers = workers(threads)?;
+    let mut hashes = Column::zeros(py, "uint64", &[count, bands])?;
+    let column = hashes.values();
+    run(py, sketch.len() * 4, |cancel| {
+        stages::band_hashes(&sketch, (width, bands, rows), column, &workers, cancel)
+    })?;
+    Ok(hashes.array)
+}
+
+type Sketches<'py> = (
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+);
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
+fn sketch_texts<'py>(
+    py: Python<'py>,
+    blob: Array<'py>,
+    offsets: Array<'py>,
+    shingle: i64,
+    a: Array<'py>,
+    b: Array<'py>,
+    bands: i64,
+    rows: i64,
+    sample_bits: i64,
+    threads: i64,
+) -> PyResult<Sketches<'py>> {
+    let blob = Blob::new("blob", &blob)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let (a, b) = (u32s("a", &a)?, u32s("b", &b)?);
+    let permutations = permutations(&a, &b)?;
+    let (bands, rows) = layout(bands, rows, permutations.count())?;
+    let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
+    let sample_bits = whole("sample_bits", sample_bits, 0, 63)? as u32;
+    let settings = Settings { shingle, permutations, bands, rows, sample_bits };
+    let count = texts.count();
+    let mut tokens = Column::zeros(py, "uint32", &[count])?;
+    let mut shingles = Column::zeros(py, "uint32", &[count])?;
+    let mut digests = Column::zeros(py, "uint64", &[count, 2])?;
+    let mut hashes = Column::zeros(py, "uint64", &[count, bands])?;
+    let columns = Columns {
+        tokens: tokens.values(),
+        shingles: shingles.values(),
+        digests: digests.values(),
+        bands: hashes.values(),
+    };
+    let pieces = run(py, texts.total() + 64 * count, |cancel| {
+        sketch::sketch_texts(&texts, settings, columns, &workers, cancel)
+    })?;
+    let (forms, samples): (Vec<_>, Vec<_>) = pieces.iter().map(|(f, s)| (f, s)).unzip();
+    let (normal, ends) = joined_bytes(py, &forms, &workers)?;
+    let (values, sample_ends) = joined_hashes(py, &samples, &workers)?;
+    let columns = (tokens.array, shingles.array, digests.array, hashes.array);
+    Ok((normal, ends, columns.0, columns.1, columns.2, columns.3, values, sample_ends))
+}
+
+#[pyfunction]
+fn overlaps<'py>(
+    py: Python<'py>,
+    normal: Array<'py>,
+    offsets: Array<'py>,
+    shingle: i64,
+    left: Array<'py>,
+    right: Array<'py>,
+    threads: i64,
+) -> PyResult<Array<'py>> {
+    let blob = Blob::new("normal", &normal)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
+    let (left, right) = (i64s("left", &left)?, i64s("right", &right)?);
+    if left.len() != right.len() {
+        return Err(bad("right", format!("expected {} values, found {}", left.len(), right.len())));
+    }
+    let most = texts.count().wrapping_sub(1);
+    let index = |name, value| match texts.count() {
+        0 => Err(bad(name, format!("expected no value, as there are no texts, found {value}"))),
+        _ => whole(name, value, 0, most),
+    };
+    let pairs: Vec<(usize, usize)> = (left.into_iter().zip(right))
+        .map(|(left, right)| Ok((index("left", left)?, index("right", right)?)))
+        .collect::<PyResult<_>>()?;
+    let mut shared = Column::zeros(py, "uint32", &[pairs.len()])?;
+    let column = shared.values();
+    let work = pairs.iter().map(|pair| texts.size(pair.0) + texts.size(pair.1) + 64).sum();
+    run(py, work, |cancel| stages::overlaps(&texts, shingle, &pairs, column, &workers, cancel))?;
+    Ok(shared.array)
+}
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::search::{greedy, read_records};
+    #[pymodule_export]
+    use super::{
+        band_hashes, build_info, exact_digests, minhash, normal_forms, overlaps, shingle_hashes,
+        sketch_texts,
+    };
+}

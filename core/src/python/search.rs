@@ -1,0 +1,141 @@
+//! The two functions that do more than a stage: reading records, and the greedy pass.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::convert::*;
+use crate::records::{self, Fields, Names, Records};
+use crate::search::{self, Corpus, Rules};
+use crate::texts::Error;
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
+pub(super) fn greedy<'py>(
+    py: Python<'py>,
+    normal: Array<'py>,
+    offsets: Array<'py>,
+    rows: Array<'py>,
+    shingles: Array<'py>,
+    bands: Array<'py>,
+    samples: Array<'py>,
+    sample_offsets: Array<'py>,
+    sample_bits: i64,
+    shingle: i64,
+    threshold: f64,
+    containment: Option<f64>,
+    min_contained: i64,
+    max_comparisons: i64,
+    threads: i64,
+) -> PyResult<(Array<'py>, Array<'py>, u64, u64, u64, u64)> {
+    let blob = Blob::new("normal", &normal)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let rows = i64s("rows", &rows)?;
+    let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
+    let (band_buffer, band_hashes) = borrowed::<u64>("bands", "uint64 array", 2, &bands)?;
+    let (_samples, samples) = borrowed::<u64>("samples", "uint64 array", 1, &samples)?;
+    let (_ends, sample_offsets) =
+        borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
+    let count = texts.count();
+    for (name, found) in [
+        ("shingles", shingles.len()),
+        ("bands", band_buffer.shape()[0]),
+        ("sample_offsets", sample_offsets.len().wrapping_sub(1)),
+    ] {
+        if found != count {
+            return Err(bad(name, format!("expected {count} rows, found {found}")));
+        }
+    }
+    ascending("sample_offsets", sample_offsets, samples.len())?;
+    if rows.len() > u32::MAX as usize || rows.iter().any(|&row| row < 0 || row as usize >= count) {
+        return Err(bad(
+            "rows",
+            format!("expected fewer than 2^32 numbers from 0 to {}", count.wrapping_sub(1)),
+        ));
+    }
+    let sample_bits = whole("sample_bits", sample_bits, 1, 32)? as u32;
+    if samples.iter().any(|&hash| hash > u64::MAX >> sample_bits) {
+        return Err(bad("samples", format!("expected hashes below 2^{}", 64 - sample_bits)));
+    }
+    let corpus = Corpus {
+        texts: &texts,
+        rows: &rows,
+        shingles,
+        band_hashes,
+        bands: band_buffer.shape()[1],
+        samples,
+        sample_offsets,
+        hash_bits: 64 - sample_bits,
+        shingle: whole("shingle", shingle, 1, u32::MAX as usize)?,
+    };
+    let rules = Rules {
+        threshold,
+        containment,
+        min_contained: whole("min_contained", min_contained, 1, u32::MAX as usize)? as u32,
+    };
+    let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
+    let found = run(py, texts.total() + 64 * count, |cancel| {
+        search::greedy(&corpus, &rules, most, &workers, cancel).map_err(|_| Error::Cancelled)
+    })?;
+    let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;
+    keeper.values().copy_from_slice(&found.keeper);
+    let mut shared = Column::<u32>::zeros(py, "uint32", &[rows.len()])?;
+    shared.values().copy_from_slice(&found.shared);
+    Ok((keeper.array, shared.array, found.candidates, found.matches, found.limited, found.left_out))
+}
+
+type ReadRecords<'py> = (
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Array<'py>,
+    Bound<'py, PyBytes>,
+    Array<'py>,
+    usize,
+);
+
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
+pub(super) fn read_records<'py>(
+    py: Python<'py>,
+    chunk: Bound<'py, PyBytes>,
+    text_field: &[u8],
+    id_field: &[u8],
+    path: &[u8],
+    first_line: i64,
+    first_offset: i64,
+    threads: i64,
+) -> PyResult<ReadRecords<'py>> {
+    let bytes = chunk.as_bytes();
+    let first_line = whole("first_line", first_line, 0, i64::MAX as usize)?;
+    let first_offset = whole("first_offset", first_offset, 0, i64::MAX as usize)?;
+    let workers = workers(threads)?;
+    let names =
+        Names { fields: Fields { text: text_field, id: id_field }, path, first_line, first_offset };
+    let pieces = run(py, bytes.len(), |cancel| records::read(bytes, names, &workers, cancel))?;
+    let (texts, text_ends) =
+        joined_bytes(py, &pieces.iter().map(|piece| &piece.texts).collect::<Vec<_>>(), &workers)?;
+    let (ids, id_ends) =
+        joined_bytes(py, &pieces.iter().map(|piece| &piece.ids).collect::<Vec<_>>(), &workers)?;
+    let column = |of: fn(&Records) -> &Vec<i64>| -> PyResult<Array<'py>> {
+        let values: Vec<i64> = pieces.iter().flat_map(|piece| of(piece).iter().copied()).collect();
+        let mut column = Column::<i64>::zeros(py, "int64", &[values.len()])?;
+        column.values().copy_from_slice(&values);
+        Ok(column.array)
+    };
+    let digests: Vec<u8> = pieces.iter().flat_map(|piece| piece.digests.iter().copied()).collect();
+    Ok((
+        texts,
+        text_ends,
+        ids,
+        id_ends,
+        column(|piece| &piece.lines)?,
+        column(|piece| &piece.starts)?,
+        column(|piece| &piece.lengths)?,
+        PyBytes::new(py, &digests),
+        column(|piece| &piece.odd)?,
+        pieces.iter().map(|piece| piece.count).sum(),
+    ))
+}
