@@ -66,7 +66,7 @@ bench: $(VENV)/developed ## compare speed with datasketch, end to end
 
 clean: ## remove everything that was built or cached
 	@rm -rf $(VENV) $(LOWER) build dist neardup.egg-info core/target dedup/_core*.so dedup/_core*.pyd
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.hypothesis .import_linter_cache
 	@find dedup tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up -----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ I64: TypeAlias = NDArray[np.int64]
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
-class Texts(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
     """n texts in UTF-8, end to end: text i is ``blob[offsets[i]:offsets[i + 1]]``; offsets is int64[n + 1]."""
 
     blob: Buffer
@@ -28,6 +30,7 @@ class Texts(NamedTuple):
 
     @property
     def count(self) -> int:
+        """How many texts."""
         return len(self.offsets) - 1
 
     def raw(self, index: int) -> bytes:
@@ -39,7 +42,8 @@ class Texts(NamedTuple):
         return self.raw(index).decode()
 
 
-class HashSets(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class HashSets:
     """n sets of 64-bit hashes, each ascending and distinct: set i is ``values[offsets[i]:offsets[i + 1]]``."""
 
     values: U64
@@ -47,6 +51,7 @@ class HashSets(NamedTuple):
 
     @property
     def count(self) -> int:
+        """How many sets."""
         return len(self.offsets) - 1
 
     def row(self, index: int) -> U64:
@@ -69,7 +74,8 @@ class HashSets(NamedTuple):
         return HashSets(self.values[np.arange(offsets[-1]) + shift], offsets)
 
 
-class Sketches(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketches:
     """What is kept of n texts between reading and verifying. Row i of every column is text i."""
 
     normal: Texts
@@ -80,7 +86,8 @@ class Sketches(NamedTuple):
     samples: HashSets  # shingle hashes below 2**62
 
 
-class RecordRows(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordRows:
     """The records of some lines of JSON, one row for each line that isn't blank."""
 
     texts: Texts  # empty for an odd row
@@ -93,7 +100,8 @@ class RecordRows(NamedTuple):
     count: int  # lines, blank ones included
 
 
-class Pass(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
     """What the greedy pass decided, for u distinct documents in keep order."""
 
     keeper: I64  # int64[u], rank of the document kept for it; its own rank where it is kept

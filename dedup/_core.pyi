@@ -48,3 +48,36 @@ def sketch_texts(
 
 def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
     """uint32[p]: how many distinct shingle hashes the texts left[i] and right[i] share."""
+
+def greedy(
+    normal: Buffer,
+    offsets: I64,
+    rows: I64,
+    shingles: U32,
+    bands: U64,
+    samples: U64,
+    sample_offsets: I64,
+    sample_bits: int,
+    shingle: int,
+    threshold: float,
+    containment: float | None,
+    min_contained: int,
+    max_comparisons: int,
+    threads: int,
+) -> tuple[I64, U32, int, int, int, int]:
+    """The greedy pass over the distinct documents, whose rows are given in keep order.
+
+    (rank kept for each rank, shingles shared with it, candidates, matches, documents with more
+    candidates than may be compared, comparisons left out); see `dedup.cluster.greedy_pass`.
+    ``shingles``, ``bands``, ``samples`` and ``sample_offsets`` are columns over all rows, borrowed for
+    the call: nobody may write to them meanwhile.
+    """
+
+def read_records(
+    chunk: bytes, text_field: bytes, id_field: bytes, path: bytes, first_line: int, first_offset: int, threads: int
+) -> tuple[bytes, I64, bytes, I64, I64, I64, I64, bytes, I64, int]:
+    """The records of whole lines of JSON; see `dedup._kernels.ReadRecords`.
+
+    (texts, their offsets, ids, their offsets, line numbers from 1, where each line begins, bytes of
+    each line, XXH3-128 of each line as 16 bytes a row, odd rows, number of lines).
+    """

@@ -41,13 +41,13 @@ class Kernel(Protocol):
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         """uint32[p]: the shingles that texts left[i] and right[i] share."""
 
+    @property
+    def greedy(self) -> GreedyPass | None:
+        """The whole search of `dedup.cluster` in native code; None where it runs in Python."""
 
-    greedy: GreedyPass | None
-    """The whole search of `dedup.cluster` in native code; None where it runs in Python."""
-
-
-    read_records: ReadRecords | None
-    """Reads the plain ones among lines of JSON; None where all are read in Python."""
+    @property
+    def read_records(self) -> ReadRecords | None:
+        """Reads the plain ones among lines of JSON; None where all are read in Python."""
 
 
 class ReadRecords(Protocol):

@@ -61,7 +61,7 @@ class NativeKernel:
     def read_records(
         self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
     ) -> RecordRows:
-        texts, text_ends, ids, id_ends, *columns = _core.read_records(
+        texts, text_ends, ids, id_ends, *_ = found = _core.read_records(
             lines, text_field.encode(), id_field.encode(), path, line, offset, threads
         )
-        return RecordRows(Texts(texts, text_ends), Texts(ids, id_ends), *columns)
+        return RecordRows(Texts(texts, text_ends), Texts(ids, id_ends), *found[4:])

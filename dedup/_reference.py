@@ -84,7 +84,9 @@ class ReferenceKernel:
         little_endian = np.ascontiguousarray(sketch, "<u4")
         for index, values in enumerate(little_endian):
             for band in range(bands):
-                out[index, band] = xxhash.xxh3_64_intdigest(values[band * rows : (band + 1) * rows].tobytes(), seed=band)
+                out[index, band] = xxhash.xxh3_64_intdigest(
+                    values[band * rows : (band + 1) * rows].tobytes(), seed=band
+                )
         return out
 
     def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:

@@ -42,6 +42,7 @@ class Ranked:
 
     @classmethod
     def of(cls, sketches: Sketches, rows: I64) -> Ranked:
+        """The columns of these rows, which are in keep order."""
         return cls(sketches.shingles[rows].astype(np.int64), sketches.bands[rows], sketches.samples.take(rows))
 
 
@@ -152,7 +153,8 @@ class Postings:
         if not len(self._keys):
             return values[:0]
         places = np.searchsorted(self._keys, values)
-        return values[self._keys[np.minimum(places, len(self._keys) - 1)] == values]
+        posted: U64 = values[self._keys[np.minimum(places, len(self._keys) - 1)] == values]
+        return posted
 
     def holders(self, sample: U64) -> list[int]:
         """Documents that have enough of their postings in this sample to be tested in full."""

@@ -64,9 +64,7 @@ class Comparison:
         return _reason(self)
 
 
-def compare(
-    a: str, b: str, settings: Settings | None = None, *, ids: tuple[str, str] = ("a", "b")
-) -> Comparison:
+def compare(a: str, b: str, settings: Settings | None = None, *, ids: tuple[str, str] = ("a", "b")) -> Comparison:
     """Compare two texts exactly.
 
     Args:
@@ -83,11 +81,11 @@ def compare(
     sketches = kernel.sketch(Texts.of([a, b]), settings, threads=1)
     pair = np.array([0, 1], np.int64)
     shared = int(kernel.overlaps(sketches.normal, settings.shingle, pair[:1], pair[1:], threads=1)[0])
-    larger, smaller = keep_order(pair, sketches, lambda row: id_key(ids[row])).tolist()
+    larger, smaller = keep_order(pair, sketches.shingles, sketches.tokens, lambda row: id_key(ids[row])).tolist()
     sizes = sketches.shingles.tolist()
     equal = sizes[0] > 0 and sketches.normal.raw(0) == sketches.normal.raw(1)
     rules = Rules(Ranked.of(sketches, np.array([larger, smaller])), settings)
-    sampled = len(np.intersect1d(*rules.ranked.samples.rows(), assume_unique=True))
+    sampled = len(np.intersect1d(rules.ranked.samples.row(0), rules.ranked.samples.row(1), assume_unique=True))
     found_by = _found_by(rules, sampled, equal)
     similarity = verify.jaccard(shared, *sizes)
     contained = [verify.containment(shared, size) for size in sizes]
@@ -137,9 +135,9 @@ def _reason(pair: Comparison) -> str:
     near = f"jaccard {jaccard} is below the threshold {settings.threshold:g}"
     if settings.containment is None:
         return f"no match: {near}, and contained copies are turned off"
-    contained = f"containment {_against(pair.containment, settings.containment)} of {pair.dropped} in the other"
+    contained = f"containment {_against(pair.containment, settings.containment)}"
     if pair.relation is Relation.CONTAINED:
-        return f"contained: {contained} is at or above {settings.containment:g}"
+        return f"contained: {contained} of {pair.dropped} in the other is at or above {settings.containment:g}"
     if pair.containment < settings.containment:
         return f"no match: {near}, and {contained} is below {settings.containment:g}"
     fewest = min(pair.shingles_a, pair.shingles_b)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dedup._arrays import I64, Sketches
+from dedup._arrays import I64, U32, Sketches
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Unique:
 
     @property
     def count(self) -> int:
+        """How many distinct normal forms."""
         return len(self.rows)
 
 
@@ -42,20 +43,22 @@ def collapse(sketches: Sketches, id_of: Callable[[int], bytes]) -> Unique:
         # All copies have the same shingles and tokens, so the smallest id is first in keep order.
         firsts.append(min(rows, key=id_of) if len(rows) > 1 else rows[0])
     heads = np.array(firsts, np.int64)
-    order = keep_order(heads, sketches, id_of)
+    order = keep_order(heads, sketches.shingles, sketches.tokens, id_of)
     rank_of_group = np.empty(len(heads) + 1, np.int64)
     rank_of_group[order] = np.arange(len(heads))
     rank_of_group[-1] = -1  # where group_of is -1
     return Unique(rows=heads[order], rank_of=rank_of_group[group_of])
 
 
-def keep_order(rows: I64, sketches: Sketches, id_of: Callable[[int], bytes]) -> I64:
-    """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id."""
-    shingles = sketches.shingles[rows].astype(np.int64)
-    tokens = sketches.tokens[rows].astype(np.int64)
-    order = np.lexsort((-tokens, -shingles))
+def keep_order(rows: I64, shingles: U32, tokens: U32, id_of: Callable[[int], bytes]) -> I64:
+    """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id.
+
+    ``shingles`` and ``tokens`` are columns over all rows.
+    """
+    fewer, shorter = -shingles[rows].astype(np.int64), -tokens[rows].astype(np.int64)
+    order = np.lexsort((shorter, fewer))
     # Ids decide only between equals: sorting strings is slow, and most documents have no equal.
-    tied = (np.diff(shingles[order]) == 0) & (np.diff(tokens[order]) == 0)
+    tied = (np.diff(fewer[order]) == 0) & (np.diff(shorter[order]) == 0)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2).tolist():
         run = order[start : stop + 1].tolist()
@@ -69,8 +72,10 @@ def _equal_forms(sketches: Sketches) -> Iterator[list[int]]:
     digests = sketches.exact[rows]
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     rows, digests = rows[order], digests[order]
-    starts = np.flatnonzero(np.concatenate(([True], (np.diff(digests, axis=0) != 0).any(axis=1)))) if len(rows) else []
-    for group in np.split(rows, starts[1:]) if len(rows) else []:
+    if not len(rows):
+        return
+    edges = np.flatnonzero((np.diff(digests, axis=0) != 0).any(axis=1)) + 1
+    for group in np.split(rows, edges):
         if len(group) == 1:
             yield [int(group[0])]
         else:

@@ -17,7 +17,7 @@ from dedup._arrays import I64, Pass, Sketches
 from dedup._kernels import Kernel
 from dedup.candidates import Postings, Ranked, Rules
 from dedup.catalog import Catalog
-from dedup.exact import Unique
+from dedup.exact import Unique, keep_order
 from dedup.model import Relation, id_key
 from dedup.settings import Settings
 from dedup.verify import preference, relation
@@ -135,7 +135,8 @@ def _choices(
     chosen = {}
     for keeper, rows in eligible.items():
         if len(rows) > 1:
-            row = min(rows, key=lambda row: (key(row), int(unique.rank_of[row]), catalog.id_bytes(row)))
+            order = keep_order(np.array(rows), sketches.shingles, sketches.tokens, catalog.id_bytes).tolist()
+            row = min((rows[place] for place in order), key=key)  # of equal ones the first in keep order
             if row != unique.rows[keeper]:
                 chosen[keeper] = (int(unique.rank_of[row]), row)
     return chosen
@@ -230,5 +231,3 @@ class _Neighbours:
             for rank in sorted(self._wanted):
                 found[rank].append(buckets[int(column[rank])])
         return found
-
-

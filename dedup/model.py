@@ -85,6 +85,7 @@ class Kept:
 
     @property
     def id(self) -> str:
+        """The document's id."""
         return self.place.id
 
 
@@ -105,6 +106,7 @@ class Drop:
 
     @property
     def id(self) -> str:
+        """The document's id."""
         return self.place.id
 
 

@@ -72,7 +72,8 @@ def normal_form(text: str) -> str:
 def _fold(text: str) -> str:
     """Steps 1 to 4: unassigned to space, ignored dropped, NFKC, case folding, NFKC, points dropped, NFKC."""
     known = "".join(
-        " " if kind == "U" else "" if kind == "I" else char for char, kind in zip(text, map(char_class, text), strict=True)
+        " " if kind == "U" else "" if kind == "I" else char
+        for char, kind in zip(text, map(char_class, text), strict=True)
     )
     folded = _nfkc(_nfkc(known).casefold())
     return _nfkc(folded.translate(_DROP_POINTS))

@@ -1,6 +1,6 @@
 """From documents to a result: the stages in their order.
 
-    read -> sketch -> collapse exact copies -> candidates, verification and greedy pass -> keep policy -> result
+read -> sketch -> collapse exact copies -> candidates, verification and greedy pass -> keep policy -> result
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dedup import verify
 from dedup._arrays import I64, U32
 from dedup._version import __version__
 from dedup.catalog import Catalog
-from dedup.exact import Unique
+from dedup.exact import Unique, keep_order
 from dedup.keep import Assignment
 from dedup.model import UNREAD, Cluster, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
 from dedup.readers import Rereader
@@ -108,16 +108,16 @@ class Result:
         return kept
 
     def _clusters(self) -> Iterator[Cluster]:
-        rank_of = self._unique.rank_of
         dropped = np.flatnonzero(self._kept_row != np.arange(len(self._kept_row)))
-        by_keeper = dropped[np.argsort(rank_of[self._kept_row[dropped]], kind="stable")]
-        edges = np.flatnonzero(np.diff(self._kept_row[by_keeper])) + 1
-        for number, rows in enumerate(np.split(by_keeper, edges) if len(by_keeper) else []):
-            kept = int(self._kept_row[rows[0]])
-            rank = int(rank_of[kept])
-            drops = sorted((self._drop(row, rank) for row in rows.tolist()), key=_drop_order)
-            blocked = rank in self._assignment.blocked
-            yield Cluster(number, self._kept(kept), tuple(drops), blocked)
+        by_keeper = dropped[np.argsort(self._kept_row[dropped], kind="stable")]
+        keepers, starts = np.unique(self._kept_row[by_keeper], return_index=True)
+        members = np.split(by_keeper, starts[1:]) if len(keepers) else []
+        order = keep_order(keepers, self._shingles, self._tokens, self._catalog.id_bytes)
+        for number, place in enumerate(order.tolist()):
+            kept = int(keepers[place])
+            rank = int(self._unique.rank_of[kept])
+            drops = sorted((self._drop(row, rank) for row in members[place].tolist()), key=_drop_order)
+            yield Cluster(number, self._kept(kept), tuple(drops), rank in self._assignment.blocked)
 
     def _kept(self, row: int) -> Kept:
         return Kept(self._catalog.place(row), int(self._tokens[row]), int(self._shingles[row]))

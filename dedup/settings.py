@@ -134,7 +134,7 @@ def _band_layout(threshold: float, num_perm: int, recall: float) -> tuple[int, i
     reached = found_probability(threshold, num_perm, 1)
     needed = math.ceil(math.log1p(-recall) / math.log1p(-threshold))
     raise SettingsError(
-        f"with {num_perm} permutations a pair at threshold {threshold} is found with probability {reached:.4f} at most, "
-        f"below the recall of {recall}\n"
+        f"with {num_perm} permutations a pair at threshold {threshold} is found with probability "
+        f"{reached:.4f} at most, below the recall of {recall}\n"
         f"Use num_perm (--num-perm) {needed} or more, or recall (--recall) {math.floor(reached * 1e4) / 1e4}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class SketchColumns:
     def append(self, batch: Sketches) -> None:
         """Add the next batch; its normal forms are written to the spool."""
         self.spool.append(batch.normal.blob)
-        self._batches.append(batch._replace(normal=Texts(b"", batch.normal.offsets)))
+        self._batches.append(replace(batch, normal=Texts(b"", batch.normal.offsets)))
 
     def finish(self) -> Sketches:
         """All batches as one, in the order they came."""

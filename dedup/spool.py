@@ -34,7 +34,7 @@ class Spool:
         """Add bytes at the end."""
         try:
             if self._file is None and len(self._memory) + len(data) > self._limit:
-                self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")
+                self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")  # noqa: SIM115 (kept open)
                 self._file.write(self._memory)
                 self._memory = bytearray()
             if self._file is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -52,6 +53,8 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two answers of a kernel are equal in values, types and shapes."""
+    if dataclasses.is_dataclass(left):
+        return all(same(getattr(left, part.name), getattr(right, part.name)) for part in dataclasses.fields(left))
     if isinstance(left, tuple):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     if isinstance(left, np.ndarray):

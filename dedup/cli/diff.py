@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -14,16 +14,27 @@ from dedup.cli.options import colour_option, field_options, settings_from, termi
 @click.command("diff", short_help="Show what differs between two documents, word by word.")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--context", type=click.IntRange(0, 10**6), default=3, show_default=True, metavar="N",
-              help="Lines of unchanged text shown around a difference.")
-@click.option("--layout", type=click.Choice(["auto", "inline", "side-by-side"]), default="auto", show_default=True,
-              help="auto: side by side on a wide terminal, inline elsewhere.")
+@click.option(
+    "--context",
+    type=click.IntRange(0, 10**6),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Lines of unchanged text shown around a difference.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "inline", "side-by-side"]),
+    default="auto",
+    show_default=True,
+    help="auto: side by side on a wide terminal, inline elsewhere.",
+)
 @click.option("--stat", is_flag=True, help="One line of counts, not the differences.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the documents differ.")
 @field_options
 @colour_option
 def command(
-    a: str, b: str, context: int, layout: str, stat: bool, exit_code: bool, color: str, **options: Any
+    a: str, b: str, context: int, layout: Literal["auto", "inline", "side-by-side"], stat: bool, exit_code: bool, color: str, **options: Any
 ) -> None:  # fmt: skip
     """Show what differs between the documents A and B, word by word.
 

@@ -21,19 +21,36 @@ if TYPE_CHECKING:
 
 @click.command("scan", short_help="Find the copies in directories, text files and record files.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE",
-              help="Write the result file (.jsonl; - for stdout). May be repeated.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="Write the result file (.jsonl; - for stdout). May be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result on stdout; the same as -o -.")
 @click.option("--check", is_flag=True, help="Exit with 1 if there are copies.")
 @comparing_options
-@click.option("--keep", default="longest", show_default=True, metavar="POLICY",
-              help="Which document of a cluster stays: longest, first, newest, oldest, path, field:NAME (largest "
-                   "value) or field:-NAME (smallest).")
+@click.option(
+    "--keep",
+    default="longest",
+    show_default=True,
+    metavar="POLICY",
+    help="Which document of a cluster stays: longest, first, newest, oldest, path, field:NAME (largest "
+    "value) or field:-NAME (smallest).",
+)
 @field_options
 @click.option("--hidden", is_flag=True, help="Read hidden files and folders too.")
 @click.option("--strict-ids", is_flag=True, help="A record id that occurs twice is an error.")
-@click.option("--max-comparisons", type=int, default=1000, show_default=True, metavar="N",
-              help="Candidates compared for one document at most; what is left out is said.")
+@click.option(
+    "--max-comparisons",
+    type=int,
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Candidates compared for one document at most; what is left out is said.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
 @colour_option
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
@@ -86,7 +103,9 @@ def _targets(outputs: Iterable[str], as_json: bool) -> list[str]:
         if target == "-" or target.startswith("/dev/"):
             continue
         if os.path.splitext(target)[1].lower() not in (".jsonl", ".ndjson", ".json"):
-            raise SettingsError(f"-o {target}: the result is JSON Lines\nName a file that ends in .jsonl, or - for stdout")
+            raise SettingsError(
+                f"-o {target}: the result is JSON Lines\nName a file that ends in .jsonl, or - for stdout"
+            )
         if os.path.isdir(target):
             raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
         folder = os.path.dirname(target) or "."

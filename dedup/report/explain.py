@@ -20,8 +20,11 @@ def explain_lines(
     pair: Comparison, a_name: str, b_name: str, a_text: str, shared: Sequence[Shared], style: Style
 ) -> Iterator[str]:
     """The lines of ``dedup explain``: verdict, scores, how a scan finds the pair, the longest shared passages."""
-    yield f"a  {style.bold(name_of(a_name))}: {plural(pair.tokens_a, 'token')}, {plural(pair.shingles_a, 'distinct shingle')}"
-    yield f"b  {style.bold(name_of(b_name))}: {plural(pair.tokens_b, 'token')}, {plural(pair.shingles_b, 'distinct shingle')}"
+    for side, name, tokens, shingles in (
+        ("a", a_name, pair.tokens_a, pair.shingles_a),
+        ("b", b_name, pair.tokens_b, pair.shingles_b),
+    ):
+        yield f"{side}  {style.bold(name_of(name))}: {plural(tokens, 'token')}, {plural(shingles, 'distinct shingle')}"
     yield ""
     yield (style.good if pair.relation else style.warning)(pair.reason)
     if pair.relation:
@@ -57,8 +60,8 @@ def _finding(pair: Comparison) -> Iterator[str]:
     )
     if settings.containment is not None and pair.sample_floor is not None:
         yield (
-            f"sample: {pair.sample_shared:,} of {pair.dropped}'s {pair.sample_size:,} sampled hashes are in the other's; "
-            f"{pair.sample_floor:,} make it a candidate"
+            f"sample: {pair.sample_shared:,} of {pair.dropped}'s {pair.sample_size:,} sampled hashes are in the "
+            f"other's; {pair.sample_floor:,} make it a candidate"
         )
     words = {"equal": "equal normal forms", "bands": "the bands", "sample": "the samples"}
     found = " and ".join(words[name] for name in pair.found_by)

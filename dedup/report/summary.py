@@ -57,7 +57,9 @@ def _read(result: Result, style: Style, inputs: Sequence[str], seconds: float) -
     ]
     yield style.dim("  " + " → ".join(stages))
     if summary["repeated_ids"]:
-        yield style.warning(f"  {plural(summary['repeated_ids'], 'record')} with an id that occurs twice: named id@path:line")
+        yield style.warning(
+            f"  {plural(summary['repeated_ids'], 'record')} with an id that occurs twice: named id@path:line"
+        )
     for limit in result.limits:
         yield style.warning(
             f"  limit: {plural(limit.documents, 'document')} had more candidates than --max-comparisons allows; "
@@ -86,7 +88,9 @@ def _found(result: Result, style: Style) -> Iterator[str]:
     if not result.clusters:
         yield style.good("No copies: every document stays.")
         return
-    relations = ", ".join(f"{summary[relation.value]:,} {relation.value}" for relation in Relation if summary[relation.value])
+    relations = ", ".join(
+        f"{summary[relation.value]:,} {relation.value}" for relation in Relation if summary[relation.value]
+    )
     yield (
         f"{style.bold(plural(summary['clusters'], 'cluster'))}: {plural(summary['dropped'], 'document')} "
         f"({relations}; {size_of(summary['dropped_bytes'])}) can go, {summary['kept']:,} stay"
@@ -105,7 +109,8 @@ def _largest(result: Result, style: Style) -> Iterator[str]:
         yield ""
         yield f"{style.good('keep')} {style.bold(name_of(cluster.keep.id))} ({plural(cluster.keep.tokens, 'word')})"
         for drop in cluster.drops[:DROPS]:
-            yield f"{style.warning('drop')} {style.bold(name_of(drop.id))} ({plural(drop.tokens, 'word')}): {scores(drop)}"
+            name = style.bold(name_of(drop.id))
+            yield f"{style.warning('drop')} {name} ({plural(drop.tokens, 'word')}): {scores(drop)}"
             yield from _what_differs(result, cluster, drop, style)
         if len(cluster.drops) > DROPS:
             yield style.dim(f"     and {plural(len(cluster.drops) - DROPS, 'more document')}")
