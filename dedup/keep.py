@@ -104,7 +104,7 @@ def _missing_last(value: float | None, sign: int) -> tuple[int, float]:
 
 def _value_key(value: Any, sign: int) -> tuple[int, Any]:
     """Numbers before text before everything else; ``sign`` -1 prefers the largest."""
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return 0, sign * value
     if isinstance(value, str):
         return 1, _Text(id_key(value), sign)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import xxhash
 
-from dedup._arrays import Sketches, Texts, encode, offsets_of
+from dedup._arrays import Texts, encode, offsets_of
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.cluster import greedy_pass
@@ -101,8 +101,7 @@ def _run(
     texts: list[str] | None,
 ) -> Result:
     with Spool() as spool:
-        columns = SketchColumns(spool)
-        columns.append(_nothing(kernel, settings))
+        columns = SketchColumns(spool, settings.bands)
         for batch in batches:
             columns.append(kernel.sketch(batch, settings, threads=threads))
         sketches = columns.finish()
@@ -126,11 +125,6 @@ def _run(
         _shingles=sketches.shingles,
         _texts=texts,
     )
-
-
-def _nothing(kernel: Kernel, settings: Settings) -> Sketches:
-    """Sketches of no documents, so that an empty input has columns of the right shape too."""
-    return kernel.sketch(Texts(b"", offsets_of([])), settings, threads=1)
 
 
 def _processors() -> int:

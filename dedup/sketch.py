@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup._arrays import HashSets, Sketches, Texts, offsets_of
 from dedup.spool import Spool
 
+Number = TypeVar("Number", np.uint32, np.uint64, np.int64)
 
-@dataclass(slots=True)
+
 class SketchColumns:
     """Sketches of all documents, gathered batch by batch.
 
     The normal forms go to a spool, since verification needs some of them again; everything else is
-    arrays of fixed size a document, and the samples.
+    columns that grow in place, for a list of batches joined at the end would need twice the memory.
     """
 
-    spool: Spool
-    _batches: list[Sketches] = field(default_factory=list)
+    def __init__(self, spool: Spool, bands: int) -> None:
+        self._spool = spool
+        self._form_sizes = _Column(np.int64)
+        self._tokens = _Column(np.uint32)
+        self._shingles = _Column(np.uint32)
+        self._exact = _Column(np.uint64, width=2)
+        self._bands = _Column(np.uint64, width=bands)
+        self._samples = _Column(np.uint64)
+        self._sample_sizes = _Column(np.int64)
 
     def append(self, batch: Sketches) -> None:
         """Add the next batch; its normal forms are written to the spool."""
-        self.spool.append(batch.normal.blob)
-        self._batches.append(replace(batch, normal=Texts(b"", batch.normal.offsets)))
+        self._spool.append(batch.normal.blob)
+        self._form_sizes.append(np.diff(batch.normal.offsets))
+        self._tokens.append(batch.tokens)
+        self._shingles.append(batch.shingles)
+        self._exact.append(batch.exact)
+        self._bands.append(batch.bands)
+        self._samples.append(batch.samples.values)
+        self._sample_sizes.append(batch.samples.sizes)
 
     def finish(self) -> Sketches:
-        """All batches as one, in the order they came."""
-        batches, self._batches = self._batches, []
-        if not batches:
-            raise ValueError("no batch was appended")
-        sizes = np.concatenate([np.diff(batch.normal.offsets) for batch in batches])
-        values = np.concatenate([batch.samples.values for batch in batches])
-        sample_sizes = np.concatenate([batch.samples.sizes for batch in batches])
+        """All batches as one, in the order they came; nothing may be appended afterwards."""
         return Sketches(
-            normal=Texts(self.spool.buffer(), offsets_of(sizes)),
-            tokens=np.concatenate([batch.tokens for batch in batches]),
-            shingles=np.concatenate([batch.shingles for batch in batches]),
-            exact=np.concatenate([batch.exact for batch in batches]),
-            bands=np.concatenate([batch.bands for batch in batches]),
-            samples=HashSets(values, offsets_of(sample_sizes)),
+            normal=Texts(self._spool.buffer(), offsets_of(self._form_sizes.values())),
+            tokens=self._tokens.values(),
+            shingles=self._shingles.values(),
+            exact=self._exact.values(),
+            bands=self._bands.values(),
+            samples=HashSets(self._samples.values(), offsets_of(self._sample_sizes.values())),
         )
+
+
+class _Column(Generic[Number]):
+    """A numpy column that grows at its end; with a ``width``, of that many values a row."""
+
+    def __init__(self, kind: type[Number], width: int | None = None) -> None:
+        self._kind: type[Number] = kind
+        self._width = width
+        self._bytes = bytearray()
+
+    def append(self, rows: NDArray[Number]) -> None:
+        if rows.size:  # an empty array can't be cast
+            self._bytes += np.ascontiguousarray(rows, self._kind).data.cast("B")
+
+    def values(self) -> NDArray[Number]:
+        """All rows; a view, so nothing may be appended afterwards."""
+        column = np.frombuffer(self._bytes, self._kind)
+        return column if self._width is None else column.reshape(-1, self._width)

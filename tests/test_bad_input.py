@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from conftest import command_env, snapshot, write_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,6 @@ from dedup.readers import read, records
 from dedup.readers.strict_json import NotJson, find_fault, parse_json
 from dedup.readers.text import decode
 from dedup.settings import Settings
-from tests.conftest import command_env, snapshot, write_tree
 from tests.test_readers import DEFAULT, Read
 
 POSIX = os.name == "posix"

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import xxhash
 import zstandard
+from conftest import ROOT, command_env, snapshot, write_tree
 
 from dedup.catalog import Catalog
 from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.readers import Rereader, fetch, open_one, read
 from dedup.settings import Settings
-from tests.conftest import ROOT, command_env, snapshot, write_tree
 
 DEFAULT = Settings()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import command_env
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,6 @@ from dedup.errors import OutputError
 from dedup.model import Reason
 from dedup.readers.formats import is_unfinished
 from dedup.writers import atomic_writer, encode_line, write_lines
-from tests.conftest import command_env
 
 pytestmark = pytest.mark.once
 

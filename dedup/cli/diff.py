@@ -34,8 +34,15 @@ from dedup.cli.options import colour_option, field_options, settings_from, termi
 @field_options
 @colour_option
 def command(
-    a: str, b: str, context: int, layout: Literal["auto", "inline", "side-by-side"], stat: bool, exit_code: bool, color: str, **options: Any
-) -> None:  # fmt: skip
+    a: str,
+    b: str,
+    context: int,
+    layout: Literal["auto", "inline", "side-by-side"],
+    stat: bool,
+    exit_code: bool,
+    color: str,
+    **options: Any,
+) -> None:
     """Show what differs between the documents A and B, word by word.
 
     A and B are text files, or records: file.jsonl#ID. Off a terminal the output is plain:
