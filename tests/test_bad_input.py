@@ -23,6 +23,7 @@ import zstandard
 from conftest import command_env, snapshot, write_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_readers import DEFAULT, Read
 
 from dedup._reference import ReferenceKernel
 from dedup.catalog import Catalog
@@ -31,7 +32,6 @@ from dedup.readers import read, records
 from dedup.readers.strict_json import NotJson, find_fault, parse_json
 from dedup.readers.text import decode
 from dedup.settings import Settings
-from tests.test_readers import DEFAULT, Read
 
 POSIX = os.name == "posix"
 
