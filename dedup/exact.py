@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,18 +36,32 @@ def collapse(sketches: Sketches, id_of: Callable[[int], bytes]) -> Unique:
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
     a document.
     """
-    firsts: list[int] = []
+    rows = np.flatnonzero(sketches.tokens)
+    digests = sketches.exact[rows]
+    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    rows, digests = rows[order], digests[order]
+    starts = np.flatnonzero(
+        np.concatenate((np.ones(min(len(rows), 1), bool), (digests[1:] != digests[:-1]).any(axis=1)))
+    )
+    sizes = np.diff(starts, append=len(rows))
     group_of = np.full(len(sketches.tokens), -1, np.int64)
-    for rows in _equal_forms(sketches):
-        group_of[rows] = len(firsts)
-        # All copies have the same shingles and tokens, so the smallest id is first in keep order.
-        firsts.append(min(rows, key=id_of) if len(rows) > 1 else rows[0])
-    heads = np.array(firsts, np.int64)
-    order = keep_order(heads, sketches.shingles, sketches.tokens, id_of)
-    rank_of_group = np.empty(len(heads) + 1, np.int64)
-    rank_of_group[order] = np.arange(len(heads))
+    group_of[rows] = np.repeat(np.arange(len(starts)), sizes)
+    heads = rows[starts].tolist()
+    for group in np.flatnonzero(sizes > 1).tolist():
+        members = rows[starts[group] : starts[group] + sizes[group]].tolist()
+        for number, copies in enumerate(_split_by_bytes(members, sketches)):
+            if number:  # another normal form with the same digest: a group of its own
+                group = len(heads)
+                heads.append(-1)
+                group_of[copies] = group
+            # All copies have the same shingles and tokens, so the smallest id is first in keep order.
+            heads[group] = min(copies, key=id_of)
+    firsts = np.array(heads, np.int64)
+    by_keep_order = keep_order(firsts, sketches.shingles, sketches.tokens, id_of)
+    rank_of_group = np.empty(len(firsts) + 1, np.int64)
+    rank_of_group[by_keep_order] = np.arange(len(firsts))
     rank_of_group[-1] = -1  # where group_of is -1
-    return Unique(rows=heads[order], rank_of=rank_of_group[group_of])
+    return Unique(rows=firsts[by_keep_order], rank_of=rank_of_group[group_of])
 
 
 def keep_order(rows: I64, shingles: U32, tokens: U32, id_of: Callable[[int], bytes]) -> I64:
@@ -64,22 +78,6 @@ def keep_order(rows: I64, shingles: U32, tokens: U32, id_of: Callable[[int], byt
         run = order[start : stop + 1].tolist()
         order[start : stop + 1] = sorted(run, key=lambda index: id_of(int(rows[index])))
     return order
-
-
-def _equal_forms(sketches: Sketches) -> Iterator[list[int]]:
-    """The rows of each distinct normal form, empty documents left out."""
-    rows = np.flatnonzero(sketches.tokens)
-    digests = sketches.exact[rows]
-    order = np.lexsort((digests[:, 1], digests[:, 0]))
-    rows, digests = rows[order], digests[order]
-    if not len(rows):
-        return
-    edges = np.flatnonzero((np.diff(digests, axis=0) != 0).any(axis=1)) + 1
-    for group in np.split(rows, edges):
-        if len(group) == 1:
-            yield [int(group[0])]
-        else:
-            yield from _split_by_bytes(group.tolist(), sketches)
 
 
 def _split_by_bytes(rows: list[int], sketches: Sketches) -> list[list[int]]:
