@@ -24,6 +24,7 @@ help: ## list the targets
 
 demo: $(if $(wildcard $(VENV)/developed),$(VENV)/developed,$(VENV)/installed) ## install as a user would and scan seeds/
 	@$(show-kernel)
+	@echo 'to have dedup in this shell: . $(BIN)/activate'
 	@echo '$$ dedup scan seeds'
 	@$(BIN)/dedup scan seeds
 

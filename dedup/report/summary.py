@@ -85,6 +85,9 @@ def _not_read(skipped: Sequence[Skipped], style: Style) -> Iterator[str]:
 
 def _found(result: Result, style: Style) -> Iterator[str]:
     summary = result.summary
+    if not summary["documents"]:
+        yield style.warning("Nothing to compare: no document was read.")
+        return
     if not result.clusters:
         yield style.good("No copies: every document stays.")
         return
@@ -160,7 +163,7 @@ def _next_step(result: Result, style: Style, inputs: Sequence[str], written: Seq
     )
     if pair:
         steps.append(("dedup diff " + " ".join(_spec(document) for document in pair), "all that differs"))
-    if not written and "-" not in inputs:
+    if not written and "-" not in inputs and result.summary["documents"]:
         steps.append((f"dedup scan {' '.join(map(quoted, inputs))} -o result.jsonl", "keeps this result"))
     if steps:
         yield style.dim("next:")
