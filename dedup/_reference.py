@@ -92,13 +92,13 @@ class ReferenceKernel:
     def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
         normal, tokens = self.normal_forms(texts, threads=threads)
         sets = self.shingle_sets(normal, settings.shingle, threads=threads)
-        signature = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)
+        sketches = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)
         return Sketches(
             normal=normal,
             tokens=tokens,
             shingles=sets.sizes.astype(np.uint32),
             exact=self.exact_digests(normal, threads=threads),
-            bands=self.band_hashes(signature, settings.bands, settings.rows, threads=threads),
+            bands=self.band_hashes(sketches, settings.bands, settings.rows, threads=threads),
             samples=_gather([sample(hashes) for hashes in sets.rows()]),
         )
 

@@ -99,12 +99,12 @@ def policy_key(policy: str, catalog: Catalog) -> PolicyKey | None:
 
 
 def _missing_last(value: float | None, sign: int) -> tuple[int, float]:
-    return (1, 0.0) if value is None else (0, sign * value)
+    return (1, 0.0) if value is None or value != value else (0, sign * value)
 
 
 def _value_key(value: Any, sign: int) -> tuple[int, Any]:
     """Numbers before text before everything else; ``sign`` -1 prefers the largest."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # NaN is no value
         return 0, sign * value
     if isinstance(value, str):
         return 1, _Text(id_key(value), sign)

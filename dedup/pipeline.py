@@ -6,7 +6,7 @@ read -> sketch -> collapse exact copies -> candidates, verification and greedy p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import xxhash
@@ -26,13 +26,14 @@ from dedup.sketch import SketchColumns
 from dedup.spool import Spool
 
 BATCH_BYTES = 8 << 20
+MOST_THREADS = 1024
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, documents done and bytes done."""
 
 
 def scan(
-    inputs: Sequence[str | os.PathLike[str]],
+    inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str],
     settings: Settings | None = None,
     *,
     threads: int | None = None,
@@ -55,8 +56,8 @@ def scan(
     settings = settings or Settings()
     catalog = Catalog()
     told = (lambda size, documents: progress("read", documents, size)) if progress else None
-    names = [os.fspath(item) for item in inputs]
-    kernel, threads = load_kernel(), threads or _processors()
+    names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
+    kernel, threads = load_kernel(), _checked(threads)
     batches = read(names, settings, catalog, exclude=exclude, on_progress=told, kernel=kernel, threads=threads)
     return _run(batches, catalog, settings, kernel, threads, progress, texts=None)
 
@@ -84,11 +85,16 @@ def find_duplicates(
     >>> find_duplicates(texts.items()).summary["exact"]
     1
     """
+    if isinstance(documents, (str, Mapping)):
+        raise SettingsError(
+            f"documents is a {type(documents).__name__}; it must be an iterable of texts, of pairs of id and text, or "
+            "of Document\nFor a mapping of ids to texts give its items()"
+        )
     settings = settings or Settings()
     catalog = Catalog()
     texts: list[str] = []
     batches = _in_memory(documents, catalog, settings, texts)
-    return _run(batches, catalog, settings, load_kernel(), threads or _processors(), progress, texts=texts)
+    return _run(batches, catalog, settings, load_kernel(), _checked(threads), progress, texts=texts)
 
 
 def _run(
@@ -110,7 +116,7 @@ def _run(
         unique = collapse(sketches, catalog.id_bytes)
         outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads)
         assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
-    limits = (Limit("candidates", outcome.limited, outcome.left_out),) if outcome.limited else ()
+    limits = (Limit("hot-bucket", outcome.limited, outcome.left_out),) if outcome.limited else ()
     clusters = np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[unique.rank_of >= 0]]) > 1)
     funnel = Funnel(len(catalog), unique.count, outcome.candidates, outcome.matches, int(clusters))
     return Result(
@@ -127,10 +133,18 @@ def _run(
     )
 
 
+def _checked(threads: int | None) -> int:
+    if threads is None:
+        return _processors()
+    if not 1 <= threads <= MOST_THREADS:
+        raise SettingsError(f"threads is {threads}; it must be a whole number from 1 to {MOST_THREADS}")
+    return threads
+
+
 def _processors() -> int:
     """Processors that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
+        return min(MOST_THREADS, len(os.sched_getaffinity(0)))
     except AttributeError:  # not on macOS or Windows
         return os.cpu_count() or 1
 
@@ -140,7 +154,7 @@ def _in_memory(
 ) -> Iterator[Texts]:
     """Batches of documents from memory, each entered into the catalog."""
     source = catalog.add_source(Source(path=None, kind="memory"))
-    wanted = settings.keep.removeprefix("field:").lstrip("-") if settings.keep.startswith("field:") else None
+    wanted = settings.keep_field
     seen: dict[str, int] = {}
     batch: list[bytes] = []
     size = 0

@@ -11,6 +11,7 @@ from dedup.errors import SettingsError
 NORMAL_FORM_VERSION = 1
 UNICODE_VERSION = "14.0"
 SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform quarter
+MOST_PERMUTATIONS = 65536
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
 
@@ -78,11 +79,10 @@ class Settings:
         self._check_share("recall", self.recall, below_one=True)
         self._check_whole("min_contained_shingles", self.min_contained_shingles, 1, 2**31)
         self._check_whole("shingle", self.shingle, 1, 1000)
-        self._check_whole("num_perm", self.num_perm, 1, 65536)
+        self._check_whole("num_perm", self.num_perm, 1, MOST_PERMUTATIONS)
         self._check_whole("seed", self.seed, 0, 2**32 - 1)
         self._check_whole("max_comparisons", self.max_comparisons, 1, 2**31)
-        named = self.keep.startswith("field:") and self.keep.removeprefix("field:").lstrip("-")
-        if self.keep not in KEEP_POLICIES and not named:
+        if self.keep not in KEEP_POLICIES and not self.keep_field:
             raise SettingsError(
                 f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"
             )
@@ -101,6 +101,11 @@ class Settings:
     def _check_whole(name: str, value: int, least: int, most: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise SettingsError(f"{name} is {value!r}; it must be a whole number from {least} to {most}")
+
+    @property
+    def keep_field(self) -> str | None:
+        """The field that ``keep="field:NAME"`` or ``keep="field:-NAME"`` looks at."""
+        return self.keep.removeprefix("field:").removeprefix("-") if self.keep.startswith("field:") else None
 
     @property
     def rows(self) -> int:
@@ -132,9 +137,14 @@ def _band_layout(threshold: float, num_perm: int, recall: float) -> tuple[int, i
             return num_perm // rows, rows
     # One row a band is the best there is, so only more permutations, or asking for less, can help.
     reached = found_probability(threshold, num_perm, 1)
-    needed = math.ceil(math.log1p(-recall) / math.log1p(-threshold))
+    remedies = []
+    needed = math.log1p(-recall) / math.log1p(-threshold) if threshold < 1 else 1.0
+    if needed <= MOST_PERMUTATIONS:
+        remedies.append(f"num_perm (--num-perm) {math.ceil(needed)} or more")
+    if reached >= 1e-4:
+        remedies.append(f"recall (--recall) {math.floor(reached * 1e4) / 1e4}")
     raise SettingsError(
-        f"with {num_perm} permutations a pair at threshold {threshold} is found with probability "
+        f"with {num_perm} permutations a pair at threshold {threshold:g} is found with probability "
         f"{reached:.4f} at most, below the recall of {recall}\n"
-        f"Use num_perm (--num-perm) {needed} or more, or recall (--recall) {math.floor(reached * 1e4) / 1e4}"
+        f"Use {', or '.join([*remedies, 'a higher threshold (--threshold)'])}"
     )

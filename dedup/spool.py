@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import IO
 
@@ -32,7 +34,7 @@ class Spool:
 
     def append(self, data: Buffer) -> None:
         """Add bytes at the end."""
-        try:
+        with self._named_errors():
             if self._file is None and len(self._memory) + len(data) > self._limit:
                 self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")  # noqa: SIM115 (kept open)
                 self._file.write(self._memory)
@@ -41,20 +43,26 @@ class Spool:
                 self._memory += data
             else:
                 self._file.write(data)
-        except OSError as error:
-            raise OutputError(
-                f"can't write temporary data to {self._folder or tempfile.gettempdir()}: {error.strerror}\n"
-                "Make room there, or set TMPDIR to a folder that has room"
-            ) from error
 
     def buffer(self) -> memoryview:
         """Everything appended, to be read only; nothing may be appended afterwards."""
         if self._file is None:
             return memoryview(self._memory).toreadonly()
         if self._map is None:
-            self._file.flush()
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            with self._named_errors():
+                self._file.flush()
+                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return memoryview(self._map)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"can't write temporary data to {self._folder or 'the temporary folder'}: {error.strerror or error}\n"
+                "Make room there, or set TMPDIR to a folder that has room"
+            ) from error
 
     def close(self) -> None:
         """Let go of the temporary file. Views handed out before stay readable until they are gone."""

@@ -208,6 +208,12 @@ impl Lookup {
         shared
     }
 
+    /// The same for a long ascending list without doubles: looks each hash of this set up in it.
+    pub fn count_ascending(&self, hashes: &[u64]) -> u32 {
+        let held = |place: &&(u64, u32)| place.1 != 0 && hashes.binary_search(&place.0).is_ok();
+        self.table.iter().filter(held).count() as u32
+    }
+
     /// The place of a hash, or the free one where it belongs. The table is at most half full.
     #[inline]
     fn place(&self, hash: u64) -> usize {

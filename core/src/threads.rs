@@ -50,7 +50,11 @@ impl Workers {
         // A fork while another thread held this lock leaves it locked in the child: do without.
         let mut kept = POOLS.try_lock().ok();
         if let Some(kept) = &kept {
-            if let Some((_, _, pool)) = kept.iter().find(|x| (x.0, x.1) == (process, threads)) {
+            // Only an idle one: work that waits behind another call's can't be cancelled.
+            let fits = |x: &&(u32, usize, Arc<ThreadPool>)| {
+                (x.0, x.1) == (process, threads) && Arc::strong_count(&x.2) == 1
+            };
+            if let Some((_, _, pool)) = kept.iter().find(fits) {
                 return Ok(Workers(Some(pool.clone())));
             }
         }

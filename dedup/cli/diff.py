@@ -58,6 +58,8 @@ def command(
     from dedup.readers import open_one
     from dedup.report.terminal import render_diff, render_stat
 
+    if a == b == "-":
+        raise click.UsageError("A and B are both standard input, which can be read once")
     (a_name, a_text), (b_name, b_text) = (open_one(spec, settings) for spec in (a, b))
     difference = diff(a_text, b_text)
     colour = use_colour(color, sys.stdout)

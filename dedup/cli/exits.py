@@ -6,6 +6,7 @@ read, 130 interrupted. A closed pipe is no error.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ class Ended(BaseException):
 def run(command: click.Command, arguments: list[str]) -> int:
     """Run a click command and give its exit status."""
     _end_cleanly_on_signals()
+    _prepare_streams()
     try:
         # Not `command.main`, which takes a closed pipe for an error.
         with command.make_context("dedup", list(arguments)) as context:
@@ -43,13 +45,13 @@ def run(command: click.Command, arguments: list[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted; nothing was written")
+        _say("interrupted")
         return INTERRUPTED
     except Ended as error:
         return 128 + error.number
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "dedup"
-        _say(f"error: {error.format_message()}\nTry {where} --help")
+        path = error.ctx.command_path if error.ctx else " ".join(["dedup", *arguments[:1]])
+        _say(f"error: {error.format_message()}\nTry {path} --help")
         return FATAL
     except click.ClickException as error:
         _say(f"error: {error.format_message()}")
@@ -58,8 +60,13 @@ def run(command: click.Command, arguments: list[str]) -> int:
         _say(f"error: {error}")
         return FATAL
     except BrokenPipeError:
-        _close_stdout()
+        close_stdout()
         return DONE
+    except OSError as error:
+        # Files have errors of their own (OutputError, InputError); what is left is a stream.
+        _say(f"error: the output can't be written: {error.strerror}\nMake room, or send it to another place")
+        close_stdout()
+        return FATAL
     except MemoryError:
         _say("error: out of memory\nGive it less at once, or more memory")
         return FATAL
@@ -90,7 +97,17 @@ def _say(message: str) -> None:
     click.echo("\n".join(f"dedup: {visible(line)}" for line in message.split("\n")), err=True)
 
 
-def _close_stdout() -> None:
+def _prepare_streams() -> None:
+    """A missing stream leads nowhere, and what a stream's encoding lacks is shown as an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as the process lives)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def close_stdout() -> None:
     """Point stdout nowhere, so that the interpreter's own flush at exit finds no broken pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -98,5 +115,5 @@ def _close_stdout() -> None:
 def _flush_quietly() -> None:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _close_stdout()
+    except OSError:
+        close_stdout()

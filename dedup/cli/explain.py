@@ -35,6 +35,8 @@ def command(a: str, b: str, as_json: bool, color: str, **options: Any) -> None:
     from dedup.report.explain import explain_lines, explain_record
     from dedup.report.style import Style
 
+    if a == b == "-":
+        raise click.UsageError("A and B are both standard input, which can be read once")
     (a_name, a_text), (b_name, b_text) = (open_one(spec, settings) for spec in (a, b))
     pair = compare(a_text, b_text, settings, ids=(a_name, b_name))
     if as_json:

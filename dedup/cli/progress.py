@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -34,6 +35,7 @@ class Progress:
         self._draw(text)
 
     def _draw(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]
         sys.stderr.write("\r" + text.ljust(len(self._line)))
         sys.stderr.flush()
         self._line = text

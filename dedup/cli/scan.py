@@ -81,15 +81,25 @@ def command(
             list(inputs),
             settings,
             threads=threads,
-            exclude=[target for target in targets if target != "-"],
+            # Wherever the shell sends our streams, a file that we write is no input.
+            exclude=[*(target for target in targets if target != "-"), "/dev/stdout", "/dev/stderr"],
             progress=progress.update,
         )
     if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
         click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
+    seconds = time.monotonic() - started
     for target in targets:
-        _write(result, target)
-    if not (quiet and targets):
-        _report(result, inputs, targets, time.monotonic() - started, color=color, verbose=verbose)
+        if target != "-":
+            result.write(target)
+    try:  # stdout comes last: that its reader has gone must cost no file and no exit status
+        if "-" in targets:
+            sys.stdout.buffer.writelines(result.lines())
+            sys.stdout.buffer.flush()
+        if not (quiet and targets):
+            _report(result, inputs, targets, seconds, color=color, verbose=verbose)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        exits.close_stdout()
     if check and result.clusters:
         exits.leave(exits.ASKED)
     if result.has_unread:
@@ -102,25 +112,16 @@ def _targets(outputs: Iterable[str], as_json: bool) -> list[str]:
     for target in targets:
         if target == "-" or target.startswith("/dev/"):
             continue
+        if os.path.isdir(target):
+            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
         if os.path.splitext(target)[1].lower() not in (".jsonl", ".ndjson", ".json"):
             raise SettingsError(
                 f"-o {target}: the result is JSON Lines\nName a file that ends in .jsonl, or - for stdout"
             )
-        if os.path.isdir(target):
-            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
         folder = os.path.dirname(target) or "."
         if not os.path.isdir(folder):
             raise SettingsError(f"-o {target}: there is no folder {folder}\nMake it first, or name another place")
     return targets
-
-
-def _write(result: Result, target: str) -> None:
-    if target == "-":
-        for line in result.lines():
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    else:
-        result.write(target)
 
 
 def _report(

@@ -175,7 +175,7 @@ class _Reading:
             copy: IO[bytes] = tempfile.TemporaryFile(prefix="dedup-")  # noqa: SIM115 (the catalog keeps it)
         except OSError as error:
             raise InputError(
-                f"no temporary file can be made in {tempfile.gettempdir()}: {words_of(error)}\n"
+                f"no temporary file can be made: {words_of(error)}\n"
                 "Make room there, or set TMPDIR to a folder that has room"
             ) from error
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again

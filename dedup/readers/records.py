@@ -106,8 +106,7 @@ class RecordFile:
         self._kernel = kernel
         self._threads = threads
         self._offset = 0  # bytes of the lines before those that are being read
-        keep = settings.keep
-        self._keep_field = keep.removeprefix("field:").removeprefix("-") if keep.startswith("field:") else None
+        self._keep_field = settings.keep_field
         self._without_text: list[_Run] = []
         self._fields: list[str] | None = None  # of the first record without a text
         self.documents = 0

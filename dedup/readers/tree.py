@@ -82,6 +82,9 @@ def list_inputs(inputs: Sequence[str], *, hidden: bool, exclude: Sequence[str]) 
             listing.bytes += info.st_size
             found.append(Found(name, number, True, _identity(info)))
     listing.files = _once(found, names)
+    read = {name for file in listing.files for name in (file.id, *(other for other, _ in file.others))}
+    # A hidden file or a link that was named is read, though a walk left it out.
+    listing.skipped = [(number, record) for number, record in listing.skipped if record.id not in read]
     return listing
 
 

@@ -101,7 +101,8 @@ def _found(result: Result, style: Style) -> Iterator[str]:
     blocked = sum(cluster.policy_blocked for cluster in result.clusters)
     if blocked:
         yield style.warning(
-            f"  in {plural(blocked, 'cluster')} the keep policy could not have its choice: not every member matches it"
+            f"  in {plural(blocked, 'cluster')} the keep policy could not have its choice: it matches not all members, "
+            "or it matches another kept document"
         )
 
 

@@ -47,7 +47,14 @@ pub(super) fn buffer<T: Element>(
     object: &Bound<'_, PyAny>,
 ) -> PyResult<PyBuffer<T>> {
     let found = PyBuffer::<T>::get(object).ok();
-    let fits = |found: &PyBuffer<T>| found.dimensions() == dimensions && found.is_c_contiguous();
+    // PyBuffer takes arrays of the other byte order for native ones.
+    let foreign = if cfg!(target_endian = "big") { b"<" } else { b">" };
+    let fits = |found: &PyBuffer<T>| {
+        found.dimensions() == dimensions
+            && found.is_c_contiguous()
+            && !found.format().to_bytes().starts_with(foreign)
+            && !found.format().to_bytes().starts_with(b"!")
+    };
     found.filter(fits).ok_or_else(|| {
         let kind_found = object.get_type().to_string();
         let detail = |name| object.getattr(name).map_or(String::new(), |x| format!(", {name} {x}"));

@@ -30,11 +30,10 @@ pub(super) fn greedy<'py>(
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
     let rows = i64s("rows", &rows)?;
-    let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
+    let shingles = u32s("shingles", &shingles)?;
     let (band_buffer, band_hashes) = borrowed::<u64>("bands", "uint64 array", 2, &bands)?;
     let (_samples, samples) = borrowed::<u64>("samples", "uint64 array", 1, &samples)?;
-    let (_ends, sample_offsets) =
-        borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
+    let sample_offsets = i64s("sample_offsets", &sample_offsets)?;
     let count = texts.count();
     for (name, found) in [
         ("shingles", shingles.len()),
@@ -45,7 +44,7 @@ pub(super) fn greedy<'py>(
             return Err(bad(name, format!("expected {count} rows, found {found}")));
         }
     }
-    ascending("sample_offsets", sample_offsets, samples.len())?;
+    ascending("sample_offsets", &sample_offsets, samples.len())?;
     if rows.len() > u32::MAX as usize || rows.iter().any(|&row| row < 0 || row as usize >= count) {
         return Err(bad(
             "rows",
@@ -53,17 +52,28 @@ pub(super) fn greedy<'py>(
         ));
     }
     let sample_bits = whole("sample_bits", sample_bits, 1, 32)? as u32;
-    if samples.iter().any(|&hash| hash > u64::MAX >> sample_bits) {
-        return Err(bad("samples", format!("expected hashes below 2^{}", 64 - sample_bits)));
+    let fits = |ends: &[i64]| {
+        let sample = &samples[ends[0] as usize..ends[1] as usize];
+        sample.windows(2).all(|pair| pair[0] < pair[1])
+            && sample.last().is_none_or(|&last| last <= u64::MAX >> sample_bits)
+    };
+    if !py.detach(|| sample_offsets.windows(2).all(fits)) {
+        let expected = format!("expected ascending hashes below 2^{}", 64 - sample_bits);
+        return Err(bad("samples", expected));
+    }
+    for (name, share) in [("threshold", Some(threshold)), ("containment", containment)] {
+        if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+            return Err(bad(name, format!("expected above 0 and at most 1, found {share:?}")));
+        }
     }
     let corpus = Corpus {
         texts: &texts,
         rows: &rows,
-        shingles,
+        shingles: &shingles,
         band_hashes,
         bands: band_buffer.shape()[1],
         samples,
-        sample_offsets,
+        sample_offsets: &sample_offsets,
         hash_bits: 64 - sample_bits,
         shingle: whole("shingle", shingle, 1, u32::MAX as usize)?,
     };
@@ -73,7 +83,8 @@ pub(super) fn greedy<'py>(
         min_contained: whole("min_contained", min_contained, 1, u32::MAX as usize)? as u32,
     };
     let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
-    let found = run(py, texts.total() + 64 * count, |cancel| {
+    // Few large documents are more work than their bytes say, and so are many small ones.
+    let found = run(py, texts.total().max(rows.len() << 12), |cancel| {
         search::greedy(&corpus, &rules, most, &workers, cancel).map_err(|_| Error::Cancelled)
     })?;
     let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;

@@ -1,7 +1,7 @@
 //! Buckets: documents that are equal in a band.
 
 use super::{Cancelled, Corpus};
-use crate::threads::Workers;
+use crate::threads::{Cancel, Workers};
 
 /// For each document the buckets that it shares with another, and the kept documents in each bucket.
 pub struct Buckets {
@@ -16,10 +16,15 @@ pub struct Buckets {
 
 impl Buckets {
     /// Groups the documents band by band; a document alone in its bucket is not in it.
-    pub fn new(corpus: &Corpus, workers: &Workers) -> Result<Buckets, Cancelled> {
+    pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Buckets, Cancelled> {
         let groups = workers.map((0..corpus.bands).collect(), Vec::new, |keyed, band| {
-            Ok::<_, Cancelled>(shared_buckets(corpus, band, keyed))
+            if cancel.is_set() {
+                return Err(Cancelled);
+            }
+            Ok(shared_buckets(corpus, band, keyed))
         })?;
+        let buckets: usize = groups.iter().map(|(_, ends)| ends.len()).sum();
+        assert!(u32::try_from(buckets).is_ok(), "more buckets than 32 bits can count");
         let mut starts = vec![0usize; corpus.count() + 1];
         let mut room = vec![0usize];
         for (members, ends) in &groups {

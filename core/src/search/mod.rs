@@ -22,9 +22,9 @@ use verify::Verifier;
 
 /// Documents settled at a time. Few enough that most matches are in earlier blocks, where all threads
 /// look for them; enough that handing out work costs nothing.
-const BLOCK: usize = 512;
+const BLOCK: usize = if cfg!(test) { 16 } else { 512 };
 /// Documents handed to a thread at a time.
-const PIECE: usize = 16;
+const PIECE: usize = if cfg!(test) { 3 } else { 16 };
 
 /// The distinct documents, in keep order: rank r is row `rows[r]` of every column.
 pub struct Corpus<'a> {
@@ -99,6 +99,8 @@ pub struct Cancelled;
 struct Fate {
     best: Option<Match>,
     candidates: usize,
+    /// How many of them were promised.
+    promised: usize,
     matches: u64,
 }
 
@@ -114,12 +116,15 @@ pub fn greedy(
         corpus,
         rules,
         most,
-        buckets: Buckets::new(corpus, workers)?,
+        buckets: Buckets::new(corpus, workers, cancel)?,
         postings: match rules.containment {
-            Some(_) => Some(Postings::new(corpus, rules, workers)?),
+            Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
             None => None,
         },
-        promised: vec![Vec::new(); if rules.containment.is_some() { corpus.count() } else { 0 }],
+        promised: vec![
+            Promised::default();
+            if rules.containment.is_some() { corpus.count() } else { 0 }
+        ],
         verifier: Verifier::new(),
         cancel,
     };
@@ -137,10 +142,19 @@ struct Pass<'a> {
     most: usize,
     buckets: Buckets,
     postings: Option<Postings>,
-    /// For each document the kept ones that hold enough of its postings, ascending.
-    promised: Vec<Vec<u32>>,
+    promised: Vec<Promised>,
     verifier: Verifier,
     cancel: &'a Cancel,
+}
+
+/// The kept documents that hold enough of a document's sample: candidates, whatever its bands say.
+#[derive(Clone, Default)]
+struct Promised {
+    /// How many there are.
+    count: usize,
+    /// The first of them in keep order, no more than may be compared: a document that is in all
+    /// others' samples must not make a list of all pairs.
+    first: Vec<u32>,
 }
 
 /// A thread's buffers.
@@ -176,11 +190,15 @@ impl Pass<'_> {
             if fate.best.is_none() {
                 self.buckets.keep(rank);
                 for smaller in holders {
-                    self.promised[smaller as usize].push(rank);
+                    let promised = &mut self.promised[smaller as usize];
+                    promised.count += 1;
+                    if promised.first.len() < self.most {
+                        promised.first.push(rank);
+                    }
                 }
             }
             if let Some(promised) = self.promised.get_mut(rank as usize) {
-                *promised = Vec::new(); // never looked at again
+                promised.first = Vec::new(); // never looked at again
             }
         }
         Ok(())
@@ -208,7 +226,7 @@ impl Pass<'_> {
         Ok(fates.into_iter().flatten().collect())
     }
 
-    /// For each document of the block that may be kept, the smaller ones that it may contain.
+    /// For each document of the block that may be kept, the smaller ones whose samples it holds enough of.
     fn look_up(
         &self,
         block: &std::ops::Range<u32>,
@@ -221,19 +239,28 @@ impl Pass<'_> {
         let pieces: Vec<_> = (0..block.len()).step_by(PIECE).collect();
         let found = workers.map(pieces, Scratch::default, |scratch, first| {
             let last = block.len().min(first + PIECE);
-            Ok(fates[first..last]
-                .iter()
-                .zip(block.start + first as u32..)
-                .map(|(fate, rank)| {
-                    let mut found = Vec::new();
-                    if fate.best.is_none() {
-                        postings.holders(self.corpus, rank, &mut scratch.hits, &mut found);
-                    }
-                    found
-                })
-                .collect::<Vec<_>>())
+            let mut all = Vec::with_capacity(PIECE);
+            for (fate, rank) in fates[first..last].iter().zip(block.start + first as u32..) {
+                let mut found = Vec::new();
+                if fate.best.is_none() {
+                    postings.holders(self.corpus, rank, &mut scratch.hits, &mut found);
+                    let sample = self.corpus.sample(rank as usize);
+                    found.retain(|&smaller| !self.cancel.is_set() && self.holds(sample, smaller));
+                }
+                if self.cancel.is_set() {
+                    return Err(Cancelled);
+                }
+                all.push(found);
+            }
+            Ok(all)
         })?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Whether enough of a smaller document's sample is in this one.
+    fn holds(&self, sample: &[u64], smaller: u32) -> bool {
+        let wanted = self.corpus.sample(smaller as usize);
+        shared_values(sample, wanted) >= self.rules.contained_floor(wanted.len())
     }
 
     /// Compares a document with its candidates among the kept ones in `kept`, in keep order.
@@ -244,15 +271,18 @@ impl Pass<'_> {
         fate: &mut Fate,
         scratch: &mut Scratch,
     ) {
-        self.candidates(rank, &kept, scratch);
-        let allowed = self.most.saturating_sub(fate.candidates).min(scratch.candidates.len());
-        fate.candidates += scratch.candidates.len();
-        if allowed == 0 {
+        let allowed = self.most.saturating_sub(fate.candidates);
+        fate.candidates += self.candidates(rank, &kept, fate, scratch);
+        scratch.candidates.truncate(allowed);
+        if scratch.candidates.is_empty() {
             return;
         }
         let size = self.corpus.size(rank as usize);
         self.verifier.load(self.corpus, rank, &mut scratch.verify, self.cancel);
-        for &kept in &scratch.candidates[..allowed] {
+        for &kept in &scratch.candidates {
+            if self.cancel.is_set() {
+                return;
+            }
             let shared = self.verifier.shared(self.corpus, kept, &mut scratch.verify, self.cancel);
             if let Some(found) =
                 self.rules.matched(shared, size, kept, self.corpus.size(kept as usize))
@@ -265,44 +295,45 @@ impl Pass<'_> {
         }
     }
 
-    /// The document's candidates among the kept ones in this range, ascending, into the scratch.
-    fn candidates(&self, rank: u32, kept: &std::ops::Range<u32>, scratch: &mut Scratch) {
+    /// How many candidates the document has among the kept ones in this range; the first of them in
+    /// keep order, at least as many as may be compared, go into the scratch.
+    fn candidates(
+        &self,
+        rank: u32,
+        kept: &std::ops::Range<u32>,
+        fate: &mut Fate,
+        scratch: &mut Scratch,
+    ) -> usize {
         scratch.proposed.clear();
         scratch.candidates.clear();
         for members in self.buckets.kept_beside(rank) {
             scratch.proposed.extend_from_slice(within(members, kept));
         }
-        let by_band = scratch.proposed.len();
-        if by_band > 0 {
-            scratch.proposed.sort_unstable();
-            scratch.proposed.dedup();
-        }
-        let by_band = scratch.proposed.len().min(by_band);
-        let promised =
-            self.promised.get(rank as usize).map_or(&[][..], |promised| within(promised, kept));
+        scratch.proposed.sort_unstable();
+        scratch.proposed.dedup();
         let sample = self.corpus.sample(rank as usize);
-        let floor = self.rules.contained_floor(sample.len());
-        let containable = self.rules.may_be_contained(self.corpus.size(rank as usize));
-        for place in 0..by_band {
-            let other = scratch.proposed[place];
+        // A pair with so much in common is promised already.
+        let promised = match self.rules.may_be_contained(self.corpus.size(rank as usize)) {
+            true => self.rules.contained_floor(sample.len()),
+            false => usize::MAX,
+        };
+        for (tested, &other) in scratch.proposed.iter().enumerate() {
+            if tested % 1024 == 1023 && self.cancel.is_set() {
+                break; // whoever asked looks at the flag too
+            }
             let right = self.corpus.sample(other as usize);
             let shared = shared_values(sample, right);
-            if (containable && shared >= floor)
-                || self.rules.passes_screen(sample.len(), right.len(), shared)
-            {
+            if shared < promised && self.rules.passes_screen(sample.len(), right.len(), shared) {
                 scratch.candidates.push(other);
             }
         }
         let from_bands = scratch.candidates.len();
-        for &other in promised {
-            let tested = scratch.proposed[..by_band].binary_search(&other).is_ok();
-            if !tested && shared_values(sample, self.corpus.sample(other as usize)) >= floor {
-                scratch.candidates.push(other);
-            }
-        }
-        if scratch.candidates.len() > from_bands && from_bands > 0 {
-            scratch.candidates.sort_unstable();
-        }
+        let Some(promised) = self.promised.get(rank as usize) else { return from_bands };
+        scratch.candidates.extend_from_slice(within(&promised.first, kept));
+        scratch.candidates.sort_unstable();
+        let new = promised.count - fate.promised;
+        fate.promised = promised.count;
+        from_bands + new
     }
 }
 

@@ -6,7 +6,7 @@
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
 use super::{Cancelled, Corpus, Rules};
-use crate::threads::{pieces, Workers};
+use crate::threads::{pieces, Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
 const HITS: usize = 3;
@@ -14,50 +14,49 @@ const HITS: usize = 3;
 /// Documents handed to a thread at a time.
 const PIECE: usize = 1 << 10;
 
-/// How many documents hold a hash, at least: counted by some of its bits, and no further than 255.
+/// How many documents hold a hash: counted by some of its bits, and no further than 65,535.
 ///
 /// Two hashes may share a counter, so a count can be too high. That makes an order of rarity a
-/// little worse and changes speed alone. It is never too low: a hash with count 1 is held once.
+/// little worse and changes speed alone. It is never 1 for a hash that is held twice.
 struct Rarity {
-    counts: Vec<u8>,
+    counts: Vec<u16>,
     shift: u32,
 }
 
 impl Rarity {
-    fn new(corpus: &Corpus, workers: &Workers) -> Result<Rarity, Cancelled> {
-        let bits = (2 * corpus.samples.len().max(1 << 12))
-            .next_power_of_two()
-            .min(1 << 27)
-            .trailing_zeros();
+    fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
+        let bits = (2 * corpus.samples.len().max(1 << 12)).next_power_of_two().min(1 << 32);
+        let bits = bits.trailing_zeros();
+        let shift = corpus.hash_bits - bits;
+        let mut counts = vec![0u16; 1 << bits];
         // Samples are ascending, so each thread counts a range of hashes of its own in all of them.
         let parts = workers.count().next_power_of_two().min(1 << 6);
-        let range = |part: usize| (part as u64) << (corpus.hash_bits - parts.trailing_zeros());
-        let shift = corpus.hash_bits - bits;
-        let counted = workers.map(
-            (0..parts).collect(),
+        let ranges = counts.chunks_mut((1 << bits) / parts).enumerate().collect();
+        workers.map(
+            ranges,
             || (),
-            |(), part| {
-                let first = range(part);
-                let mut counts = vec![0u8; (1usize << bits) / parts];
+            |(), (part, counts)| {
+                let first = part * counts.len();
                 for rank in 0..corpus.count() {
+                    if rank % 4096 == 0 && cancel.is_set() {
+                        return Err(Cancelled);
+                    }
                     let sample = corpus.sample(rank);
-                    let from =
-                        if part == 0 { 0 } else { sample.partition_point(|&hash| hash < first) };
-                    for &hash in sample[from..]
-                        .iter()
-                        .take_while(|&&hash| part + 1 == parts || hash < range(part + 1))
-                    {
-                        let counter = &mut counts[((hash - first) >> shift) as usize];
+                    let from = sample.partition_point(|&hash| ((hash >> shift) as usize) < first);
+                    for &hash in &sample[from..] {
+                        let Some(counter) = counts.get_mut((hash >> shift) as usize - first) else {
+                            break;
+                        };
                         *counter = counter.saturating_add(1);
                     }
                 }
-                Ok::<_, Cancelled>(counts)
+                Ok(())
             },
         )?;
-        Ok(Rarity { counts: counted.concat(), shift })
+        Ok(Rarity { counts, shift })
     }
 
-    fn of(&self, hash: u64) -> u8 {
+    fn of(&self, hash: u64) -> u16 {
         self.counts[(hash >> self.shift) as usize]
     }
 }
@@ -84,19 +83,28 @@ pub struct Postings {
 
 impl Postings {
     /// Posts the rarest hashes of every document that may be contained in another.
-    pub fn new(corpus: &Corpus, rules: &Rules, workers: &Workers) -> Result<Postings, Cancelled> {
-        let rarity = Rarity::new(corpus, workers)?;
+    pub fn new(
+        corpus: &Corpus,
+        rules: &Rules,
+        workers: &Workers,
+        cancel: &Cancel,
+    ) -> Result<Postings, Cancelled> {
+        let rarity = Rarity::new(corpus, workers, cancel)?;
         let posted =
             workers.map(pieces(corpus.count(), PIECE, |_| 1), Vec::new, |order, ranks| {
                 let mut posted = Vec::new();
+                if cancel.is_set() {
+                    return Err(Cancelled);
+                }
                 for rank in ranks {
                     post(corpus, rules, &rarity, rank, order, &mut posted);
                 }
-                Ok::<_, Cancelled>(posted)
+                Ok(posted)
             })?;
         drop(rarity);
         let mut needed = vec![0; corpus.count()];
         let total: usize = posted.iter().map(Vec::len).sum();
+        assert!(u32::try_from(total).is_ok(), "more postings than 32 bits can count");
         let head_bits = total.next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
         let heads_shift = corpus.hash_bits - head_bits;
         let bitmap_shift = corpus.hash_bits - (head_bits + 4);
@@ -155,7 +163,7 @@ fn post(
     rules: &Rules,
     rarity: &Rarity,
     rank: usize,
-    order: &mut Vec<(u8, u64)>,
+    order: &mut Vec<(u16, u64)>,
     posted: &mut Vec<(u64, u32)>,
 ) {
     let sample = corpus.sample(rank);
@@ -172,7 +180,7 @@ fn post(
     // Hashes that it alone holds come first among the rarest, and need no posting.
     let alone = sample.len() - order.len();
     let hits = HITS.min(floor);
-    let count = (sample.len() - floor + hits).saturating_sub(alone).min(order.len());
+    let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(order.len());
     if count < order.len() {
         order.select_nth_unstable(count);
     }

@@ -1,6 +1,6 @@
 //! Exact overlaps of full shingle sets, recomputed from the normal forms.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Corpus;
 use crate::hash_set::Lookup;
@@ -9,20 +9,25 @@ use crate::simd::Level;
 use crate::threads::Cancel;
 
 /// Sets of kept documents that are remembered, one in each place.
-const PLACES: usize = 1 << 13;
-/// Larger sets are computed again each time: with this the cache holds a gigabyte at the very most,
-/// and some 40 MB with documents of 600 shingles.
-const REMEMBERED: usize = 1 << 14;
+const PLACES: usize = if cfg!(test) { 7 } else { 1 << 13 };
+/// Larger sets have a cache of their own: so this one holds a gigabyte at the very most, and some
+/// 40 MB with documents of 600 shingles.
+const REMEMBERED: usize = if cfg!(test) { 40 } else { 1 << 14 };
+/// Values that the cache of large sets holds at most. One archive and its thousand parts are compared
+/// a thousand times, and its set must not be computed as often.
+const LARGE: usize = if cfg!(test) { 300 } else { 1 << 25 };
 
 /// A kept document and its set.
-type Place = Mutex<Option<(u32, Arc<[u64]>)>>;
+type Remembered = (u32, Arc<[u64]>);
 
 /// Computes how many shingles two documents share.
 ///
 /// Kept documents are compared again and again, one after another that is like them, so their sets
 /// are remembered. What is in the cache depends on the threads' timing; what is computed doesn't.
 pub struct Verifier {
-    cache: Vec<Place>,
+    cache: Vec<Mutex<Option<Remembered>>>,
+    /// Large sets, each ascending; the one used last is at the end.
+    large: Mutex<Vec<Remembered>>,
 }
 
 /// A thread's buffers, and the set of the document that is being compared.
@@ -44,7 +49,10 @@ impl Default for Scratch {
 
 impl Verifier {
     pub fn new() -> Verifier {
-        Verifier { cache: (0..PLACES).map(|_| Mutex::new(None)).collect() }
+        Verifier {
+            cache: (0..PLACES).map(|_| Mutex::new(None)).collect(),
+            large: Mutex::new(Vec::new()),
+        }
     }
 
     /// Makes this document the one that `shared` compares with.
@@ -61,20 +69,50 @@ impl Verifier {
         scratch: &mut Scratch,
         cancel: &Cancel,
     ) -> u32 {
-        let place = &self.cache[kept as usize % PLACES];
-        let remembered = match &*place.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((rank, set)) if *rank == kept => Some(set.clone()),
-            _ => None,
-        };
-        if let Some(set) = remembered {
-            return scratch.loaded.count(&set);
+        let large = corpus.size(kept as usize) as usize > REMEMBERED;
+        if let Some(set) = if large { self.recall_large(kept) } else { self.recall(kept) } {
+            return if large {
+                scratch.loaded.count_ascending(&set)
+            } else {
+                scratch.loaded.count(&set)
+            };
         }
         let form = corpus.texts.get(corpus.row(kept as usize), &mut scratch.copy);
         let set = scratch.shingles.set(form, corpus.shingle, cancel);
         // A set that was cut short by cancelling must not stay.
-        if set.len() <= REMEMBERED && !cancel.is_set() {
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some((kept, set.into()));
+        if large && set.len() <= LARGE && !cancel.is_set() {
+            self.remember_large(kept, set);
+        } else if !large && !cancel.is_set() {
+            *guarded(&self.cache[kept as usize % PLACES]) = Some((kept, set.into()));
         }
         scratch.loaded.count(set)
     }
+
+    fn recall(&self, kept: u32) -> Option<Arc<[u64]>> {
+        let place = guarded(&self.cache[kept as usize % PLACES]);
+        place.as_ref().filter(|(rank, _)| *rank == kept).map(|(_, set)| set.clone())
+    }
+
+    fn recall_large(&self, kept: u32) -> Option<Arc<[u64]>> {
+        let mut large = guarded(&self.large);
+        let at = large.iter().position(|(rank, _)| *rank == kept)?;
+        large[at..].rotate_left(1);
+        large.last().map(|(_, set)| set.clone())
+    }
+
+    fn remember_large(&self, kept: u32, set: &[u64]) {
+        let mut sorted = set.to_vec();
+        sorted.sort_unstable();
+        let mut large = guarded(&self.large);
+        large.retain(|(rank, _)| *rank != kept); // another thread may have been quicker
+        large.push((kept, sorted.into()));
+        while large.iter().map(|(_, set)| set.len()).sum::<usize>() > LARGE {
+            large.remove(0);
+        }
+    }
+}
+
+/// What a lock guards. A thread that panicked while it held the lock left a whole value or none.
+fn guarded<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
