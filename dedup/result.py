@@ -162,7 +162,9 @@ class Result:
             InputError: one is gone, or has changed since the scan.
         """
         with Rereader(self._catalog, self._texts.__getitem__ if self._texts is not None else None) as again:
-            return [again.text(self._row_of[document.id]) for document in documents]
+            rows = [self._row_of[document.id] for document in documents]
+            texts = {row: again.text(row) for row in sorted(rows)}  # cheapest in this order
+            return [texts[row] for row in rows]
 
     @cached_property
     def _row_of(self) -> dict[str, int]:

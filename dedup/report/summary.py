@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dedup.errors import InputError
-from dedup.model import UNREAD, Cluster, Drop, Relation, Skipped
+from dedup.model import UNREAD, Cluster, Drop, Kept, Relation, Skipped
 from dedup.report.clean import visible
-from dedup.report.style import Style, name_of, plural, quoted, size_of
+from dedup.report.next_steps import next_steps
+from dedup.report.style import Style, name_of, plural, size_of
 
 if TYPE_CHECKING:
     from dedup.result import Result
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 CLUSTERS = 5  # clusters shown
 DROPS = 3  # dropped documents shown of each
 NAMED = 5  # skipped files named unless the user asks for all
-_LONGEST = 1 << 20  # characters: longer texts are not compared word by word for a summary
+_LONGEST = 1 << 18  # bytes: longer documents are not compared word by word for a summary
 
 
 def summary_lines(
@@ -109,18 +110,40 @@ def _found(result: Result, style: Style) -> Iterator[str]:
 def _largest(result: Result, style: Style) -> Iterator[str]:
     """The clusters that drop the most bytes, with what differs in each."""
     clusters = sorted(result.clusters, key=lambda cluster: -sum(drop.place.bytes for drop in cluster.drops))
+    texts = _texts(result, clusters[:CLUSTERS])
     for cluster in clusters[:CLUSTERS]:
         yield ""
         yield f"{style.good('keep')} {style.bold(name_of(cluster.keep.id))} ({plural(cluster.keep.tokens, 'word')})"
         for drop in cluster.drops[:DROPS]:
             name = style.bold(name_of(drop.id))
             yield f"{style.warning('drop')} {name} ({plural(drop.tokens, 'word')}): {scores(drop)}"
-            yield from _what_differs(result, cluster, drop, style)
+            yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style)
         if len(cluster.drops) > DROPS:
             yield style.dim(f"     and {plural(len(cluster.drops) - DROPS, 'more document')}")
     if len(clusters) > CLUSTERS:
         yield ""
         yield style.dim(f"and {plural(len(clusters) - CLUSTERS, 'more cluster')}; the result file has them all")
+
+
+def _texts(result: Result, clusters: Sequence[Cluster]) -> dict[str, str | InputError]:
+    """The texts that are shown, as far as they are short enough, by id; all read in one go."""
+    shown: dict[str, Kept | Drop] = {}
+    for cluster in clusters:
+        documents: list[Kept | Drop] = [cluster.keep, *cluster.drops[:DROPS]]
+        for document in documents:
+            if document.place.bytes <= _LONGEST:
+                shown[document.id] = document
+    try:
+        return dict(zip(shown, result.texts(list(shown.values())), strict=True))
+    except InputError:  # something has changed since: then one by one, to say what
+        return {id: _one_text(result, document) for id, document in shown.items()}
+
+
+def _one_text(result: Result, document: Kept | Drop) -> str | InputError:
+    try:
+        return result.texts([document])[0]
+    except InputError as error:
+        return error
 
 
 def scores(drop: Drop) -> str:
@@ -130,16 +153,15 @@ def scores(drop: Drop) -> str:
     return f"{drop.relation.value}, jaccard {drop.jaccard:.4f}, containment {drop.containment:.4f}"
 
 
-def _what_differs(result: Result, cluster: Cluster, drop: Drop, style: Style) -> Iterator[str]:
+def _what_differs(kept: str | InputError | None, dropped: str | InputError | None, style: Style) -> Iterator[str]:
     from dedup.difference import diff, digest
     from dedup.report.terminal import render_digest
 
-    try:
-        kept, dropped = result.texts([cluster.keep, drop])
-    except InputError as error:
-        yield style.warning(f"     {visible(str(error).splitlines()[0])}")
-        return
-    if max(len(kept), len(dropped)) > _LONGEST:
+    for text in (kept, dropped):
+        if isinstance(text, InputError):
+            yield style.warning(f"     {visible(str(text).splitlines()[0])}")
+            return
+    if not isinstance(kept, str) or not isinstance(dropped, str):
         yield style.dim("     too long to compare word by word here: dedup diff shows the differences")
         return
     found = digest(diff(kept, dropped), kept, dropped)
@@ -152,27 +174,8 @@ def _next_step(result: Result, style: Style, inputs: Sequence[str], written: Seq
     yield ""
     for path in written:
         yield f"written: {name_of(path)}"
-    steps = []
-    pair = next(
-        (
-            (cluster.keep, drop)
-            for cluster in result.clusters
-            for drop in cluster.drops
-            if drop.relation is not Relation.EXACT and drop.place.path not in (None, "-")
-        ),
-        None,
-    )
-    if pair:
-        steps.append(("dedup diff " + " ".join(_spec(document) for document in pair), "all that differs"))
-    if not written and "-" not in inputs and result.summary["documents"]:
-        steps.append((f"dedup scan {' '.join(map(quoted, inputs))} -o result.jsonl", "keeps this result"))
+    steps = list(next_steps(result, inputs, written=bool(written)))
     if steps:
         yield style.dim("next:")
     for command, why in steps:
         yield f"  {command}  {style.dim('# ' + why)}"
-
-
-def _spec(document: object) -> str:
-    """How `dedup diff` names a document."""
-    place = document.place  # type: ignore[attr-defined]
-    return quoted(place.path if place.line is None else f"{place.path}#:{place.line}")

@@ -1,0 +1,71 @@
+"""The commands that a summary suggests: each can be typed as it stands, and compares what was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dedup.model import Drop, Kept, Relation
+from dedup.report.style import quoted
+from dedup.settings import Settings
+
+if TYPE_CHECKING:
+    from dedup.result import Result
+
+_STDIN = "-"
+_READING = ("text_field", "id_field")
+
+
+def next_steps(result: Result, inputs: Sequence[str], *, written: bool) -> Iterator[tuple[str, str]]:
+    """Each command, and what it is good for."""
+    pair = next((pair for pair in _pairs(result) if all(map(_can_be_named, pair))), None)
+    if pair:
+        yield " ".join(["dedup diff", *map(_spec, pair), *_flags(result.settings, _READING)]), "all that differs"
+    named = _STDIN not in inputs and all(map(_can_be_typed, inputs))
+    if not written and named and result.summary["documents"]:
+        flags = _flags(result.settings, Settings.__dataclass_fields__)
+        command = ["dedup scan", *map(_argument, inputs), *flags, "-o result.jsonl"]
+        yield " ".join(command), "keeps this result"
+
+
+def _pairs(result: Result) -> Iterator[list[Kept | Drop]]:
+    for cluster in result.clusters:
+        for drop in cluster.drops:
+            if drop.relation is not Relation.EXACT:
+                yield [cluster.keep, drop]
+
+
+def _can_be_named(document: Kept | Drop) -> bool:
+    path = document.place.path
+    return path is not None and path != _STDIN and _can_be_typed(path)
+
+
+def _can_be_typed(path: str) -> bool:
+    """Whether a shell can be given the name as it is shown."""
+    return path.isprintable() and not any("\ud800" <= char <= "\udfff" for char in path)
+
+
+def _spec(document: Kept | Drop) -> str:
+    """How `dedup diff` names a document."""
+    place = document.place
+    assert place.path is not None
+    return _argument(place.path if place.line is None else f"{place.path}#:{place.line}")
+
+
+def _argument(path: str) -> str:
+    """A path that is not taken for an option."""
+    return quoted(f"./{path}" if path.startswith("-") else path)
+
+
+def _flags(settings: Settings, names: Iterable[str]) -> Iterator[str]:
+    """The options that aren't as they are by default."""
+    default = Settings()
+    for name in names:
+        value = getattr(settings, name)
+        if value == getattr(default, name):
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if value is None:
+            yield f"--no-{'contained' if name == 'containment' else name}"
+        else:
+            yield flag if value is True else f"{flag} {quoted(str(value))}"
