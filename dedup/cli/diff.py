@@ -8,7 +8,7 @@ from typing import Any, Literal
 import click
 
 from dedup.cli import exits
-from dedup.cli.options import colour_option, field_options, settings_from, terminal_width, use_colour
+from dedup.cli.options import colour_option, field_options, open_pair, settings_from, terminal_width, use_colour
 
 
 @click.command("diff", short_help="Show what differs between two documents, word by word.")
@@ -55,12 +55,9 @@ def command(
     """
     settings = settings_from(options)
     from dedup.difference import diff
-    from dedup.readers import open_one
     from dedup.report.terminal import render_diff, render_stat
 
-    if a == b == "-":
-        raise click.UsageError("A and B are both standard input, which can be read once")
-    (a_name, a_text), (b_name, b_text) = (open_one(spec, settings) for spec in (a, b))
+    (a_name, a_text), (b_name, b_text) = open_pair(a, b, settings)
     difference = diff(a_text, b_text)
     colour = use_colour(color, sys.stdout)
     if stat:

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
+from dedup.cli.options import (
+    colour_option,
+    comparing_options,
+    field_options,
+    open_pair,
+    settings_from,
+    terminal_width,
+    use_colour,
+)
 
 
 @click.command("explain", short_help="Say all scores of a pair, and whether and why it is a match.")
@@ -31,13 +39,10 @@ def command(a: str, b: str, as_json: bool, color: str, **options: Any) -> None:
     settings = settings_from(options)
     from dedup.comparison import compare
     from dedup.difference import diff, passages
-    from dedup.readers import open_one
     from dedup.report.explain import explain_lines, explain_record
     from dedup.report.style import Style
 
-    if a == b == "-":
-        raise click.UsageError("A and B are both standard input, which can be read once")
-    (a_name, a_text), (b_name, b_text) = (open_one(spec, settings) for spec in (a, b))
+    (a_name, a_text), (b_name, b_text) = open_pair(a, b, settings)
     pair = compare(a_text, b_text, settings, ids=(a_name, b_name))
     if as_json:
         click.echo(json.dumps(explain_record(pair, a_name, b_name), ensure_ascii=False))

@@ -69,6 +69,19 @@ def settings_from(options: dict[str, Any]) -> Settings:
     return Settings(**{name: options.pop(name) for name in list(options) if name in names})
 
 
+def open_pair(a: str, b: str, settings: Settings) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Name and text of each of the two documents that a command was given.
+
+    Raises:
+        UsageError: both are standard input. InputError: one can't be read.
+    """
+    if a == b == "-":
+        raise click.UsageError("A and B are both standard input, which can be read once")
+    from dedup.readers import open_one
+
+    return open_one(a, settings), open_one(b, settings)
+
+
 def use_colour(choice: str, stream: TextIO) -> bool:
     """Whether a stream gets colours: as chosen, else on a terminal unless NO_COLOR or TERM=dumb says no."""
     if choice != "auto":

@@ -75,6 +75,7 @@ def command(
     targets = _targets(outputs, as_json)
     settings = settings_from(options)
     from dedup.pipeline import scan
+    from dedup.writers import write_lines
 
     with Progress(shown=not quiet and sys.stderr.isatty()) as progress:
         result = scan(
@@ -93,8 +94,7 @@ def command(
             result.write(target)
     try:  # stdout comes last: that its reader has gone must cost no file and no exit status
         if "-" in targets:
-            sys.stdout.buffer.writelines(result.lines())
-            sys.stdout.buffer.flush()
+            write_lines(result.records(), sys.stdout.buffer)
         if not (quiet and targets):
             _report(result, inputs, targets, seconds, color=color, verbose=verbose)
         sys.stdout.flush()
