@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from dedup.difference._model import Difference, Segment
-from dedup.difference._units import plain, split
+from dedup.difference._units import plain, split, units_of_pair
 
 SMALL_WORDS = 12
 """A change with no more words than this on either side is quoted with its neighbours; a longer one is a passage."""
 CONTEXT_WORDS = 3
 _JOIN_WORDS = 4  # small changes this close, on one line, are quoted together
-_LOST_ELSEWHERE = 1000  # longest passages that are looked for elsewhere in the other text
+_RUN = 5  # words: a word in such a run of the other text is not lost
+_HOLE = re.compile(rb"\x01{10,}")  # so many covered words divide a passage that would be lost
 _WINDOW = 200  # characters on each side in which the neighbours of a change are looked for
 
 _SENTENCE = re.compile(r"[.!?。！？…]\s")
@@ -135,10 +137,10 @@ def passages(difference: Difference, *, least_words: int = 5, limit: int = 10) -
 
 
 def lost(difference: Difference, a: str, b: str, *, dropped: Literal["a", "b"] = "a") -> Lost:
-    """What the dropped document has that the kept one lacks.
+    """What the dropped document has that the kept one lacks. What the kept one alone has is never lost.
 
-    Moved passages and formatting are not lost. Neither is a passage of five words or more that stands, word by
-    word, anywhere else in the kept document (the thousand longest are looked for).
+    Moved passages and formatting are not lost. Nor are words that stand elsewhere in the kept document: all of a
+    passage if each of its words is in a run of five that does, otherwise stretches of ten such words or more.
 
     Args:
         difference: of ``a`` and ``b``.
@@ -152,22 +154,48 @@ def lost(difference: Difference, a: str, b: str, *, dropped: Literal["a", "b"] =
     'Only here it is said.'
     """
     text, kept = (a, b) if dropped == "a" else (b, a)
-    found: list[Excerpt] = []
+    spans = []
     for s in _leaves(difference):
-        if s.kind in ("equal", "formatting"):
-            continue
         start, end, words = (s.a_start, s.a_end, s.a_words) if dropped == "a" else (s.b_start, s.b_end, s.b_words)
-        if words:
-            found.append(Excerpt(words, start, end, ""))
-    found.sort(key=lambda excerpt: (-excerpt.words, excerpt.start))
-    where = f" {plain(kept)} "
+        if words and s.kind not in ("equal", "formatting"):
+            spans.append((start, end))
+    if not spans:
+        return Lost(0, ())
+    units, other = units_of_pair(text, kept)
+    runs = _runs_of_five(other.ids)
     left: list[Excerpt] = []
-    for at, excerpt in enumerate(found):
-        piece = text[excerpt.start : excerpt.end]
-        if excerpt.words >= 5 and at < _LOST_ELSEWHERE and f" {plain(piece)} " in where:
-            continue
-        left.append(Excerpt(excerpt.words, excerpt.start, excerpt.end, _single_spaced(piece)))
+    for start, end in spans:
+        first, last = bisect_left(units.starts, start), bisect_left(units.starts, end)
+        for low, high in _not_elsewhere(units.ids, first, last, runs):
+            begin = start if low == first else units.starts[low]
+            stop = end if high == last else units.starts[high]
+            left.append(Excerpt(high - low, begin, stop, _single_spaced(text[begin:stop])))
+    left.sort(key=lambda excerpt: (-excerpt.words, excerpt.start))
     return Lost(sum(excerpt.words for excerpt in left), tuple(left))
+
+
+def _runs_of_five(ids: list[int]) -> set[tuple[int, ...]]:
+    return set(zip(*(ids[shift:] for shift in range(_RUN)), strict=False))
+
+
+def _not_elsewhere(ids: list[int], first: int, last: int, runs: set[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
+    """The parts of a stretch of words that no run of five covers which stands in the other text."""
+    low = max(0, first - _RUN + 1)
+    around = ids[low : last + _RUN - 1]
+    covered = bytearray(len(around))
+    for at, run in enumerate(zip(*(around[shift:] for shift in range(_RUN)), strict=False)):
+        if run in runs:
+            covered[at : at + _RUN] = b"\1" * _RUN
+    inside = bytes(covered[first - low : last - low])
+    if 0 not in inside:
+        return
+    begin = 0
+    for hole in _HOLE.finditer(inside):
+        if hole.start() > begin:
+            yield first + begin, first + hole.start()
+        begin = hole.end()
+    if begin < len(inside):
+        yield first + begin, last
 
 
 def _leaves(difference: Difference) -> Iterator[Segment]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dedup.errors import InputError
 from dedup.model import UNREAD, Cluster, Drop, Kept, Relation, Skipped
 from dedup.report.clean import visible
+from dedup.report.lost import LONGEST
 from dedup.report.next_steps import next_steps
 from dedup.report.style import Style, name_of, plural, size_of
 
 if TYPE_CHECKING:
+    from dedup.report.lost import Compare
     from dedup.result import Result
 
 CLUSTERS = 5  # clusters shown
 DROPS = 3  # dropped documents shown of each
 NAMED = 5  # skipped files named unless the user asks for all
-_LONGEST = 1 << 18  # bytes: longer documents are not compared word by word for a summary
 
 
 def summary_lines(
@@ -32,13 +34,18 @@ def summary_lines(
         inputs: as the user typed them; written: result files that were written.
         seconds: how long it took.
     """
+    from dedup.difference import diff
+    from dedup.report.lost import lost_lines, lost_of_run
+
     yield from _read(result, style, inputs, seconds)
     yield from _not_read(result.skipped, style)
     for path in result.own_results:
         yield style.dim(f"left alone: {name_of(path)} (a result file of dedup, or its unfinished copy)")
     yield ""
     yield from _found(result, style)
-    yield from _largest(result, style)
+    compare = lru_cache(maxsize=None)(diff)  # a pair may be shown twice
+    yield from lost_lines(lost_of_run(result.clusters, result.texts, compare=compare), style)
+    yield from _largest(result, style, compare)
     yield from _next_step(result, style, inputs, written)
 
 
@@ -107,7 +114,7 @@ def _found(result: Result, style: Style) -> Iterator[str]:
         )
 
 
-def _largest(result: Result, style: Style) -> Iterator[str]:
+def _largest(result: Result, style: Style, compare: Compare) -> Iterator[str]:
     """The clusters that drop the most bytes, with what differs in each."""
     clusters = sorted(result.clusters, key=lambda cluster: -sum(drop.place.bytes for drop in cluster.drops))
     texts = _texts(result, clusters[:CLUSTERS])
@@ -117,7 +124,7 @@ def _largest(result: Result, style: Style) -> Iterator[str]:
         for drop in cluster.drops[:DROPS]:
             name = style.bold(name_of(drop.id))
             yield f"{style.warning('drop')} {name} ({plural(drop.tokens, 'word')}): {scores(drop)}"
-            yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style)
+            yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style, compare)
         if len(cluster.drops) > DROPS:
             yield style.dim(f"     and {plural(len(cluster.drops) - DROPS, 'more document')}")
     if len(clusters) > CLUSTERS:
@@ -131,7 +138,7 @@ def _texts(result: Result, clusters: Sequence[Cluster]) -> dict[str, str | Input
     for cluster in clusters:
         documents: list[Kept | Drop] = [cluster.keep, *cluster.drops[:DROPS]]
         for document in documents:
-            if document.place.bytes <= _LONGEST:
+            if document.place.bytes <= LONGEST:
                 shown[document.id] = document
     try:
         return dict(zip(shown, result.texts(list(shown.values())), strict=True))
@@ -153,8 +160,10 @@ def scores(drop: Drop) -> str:
     return f"{drop.relation.value}, jaccard {drop.jaccard:.4f}, containment {drop.containment:.4f}"
 
 
-def _what_differs(kept: str | InputError | None, dropped: str | InputError | None, style: Style) -> Iterator[str]:
-    from dedup.difference import diff, digest
+def _what_differs(
+    kept: str | InputError | None, dropped: str | InputError | None, style: Style, compare: Compare
+) -> Iterator[str]:
+    from dedup.difference import digest
     from dedup.report.terminal import render_digest
 
     for text in (kept, dropped):
@@ -164,7 +173,7 @@ def _what_differs(kept: str | InputError | None, dropped: str | InputError | Non
     if not isinstance(kept, str) or not isinstance(dropped, str):
         yield style.dim("     too long to compare word by word here: dedup diff shows the differences")
         return
-    found = digest(diff(kept, dropped), kept, dropped)
+    found = digest(compare(kept, dropped), kept, dropped)
     yield from render_digest(
         found, a_name="the kept one", b_name="the dropped one", width=style.width, colour=style.colour, indent=5
     )

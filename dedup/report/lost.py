@@ -1,0 +1,226 @@
+"""What would be lost if all dropped documents went: for each of them the passages that the kept one lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dedup.difference import Difference, Lost, diff, lost, shortened
+from dedup.errors import InputError
+from dedup.model import Cluster, Drop, Kept, Relation
+from dedup.report.clean import visible
+from dedup.report.style import Style, name_of, plural
+from dedup.report.wrap import Line, wrapped
+
+MOST_DOCUMENTS = 500
+MOST_BYTES = 2 << 20
+"""Bounds of what is compared for a summary, both texts of a pair counted: a second or two at worst."""
+LONGEST = 1 << 18
+"""Bytes: longer documents are not compared word by word for a summary."""
+_READ_AT_ONCE = 32 << 20
+SHOWN = 5
+_QUOTED = 16
+_ENDS = " .,;:!?)]"
+
+ReadTexts = Callable[[Sequence[Kept | Drop]], list[str]]
+"""Reads the texts of documents, in the order asked for; raises InputError where one has changed."""
+Compare = Callable[[str, str], Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLoss:
+    """What the kept document lacks of one that was dropped for it.
+
+    Attributes:
+        cluster: number of the cluster.
+        keep: the document that stays.
+        drop: the document that would go.
+        lost: words and passages of the dropped one that the kept one lacks; offsets are into its text.
+    """
+
+    cluster: int
+    keep: Kept
+    drop: Drop
+    lost: Lost
+
+
+@dataclass(frozen=True, slots=True)
+class RunLoss:
+    """What would be lost in a whole run, as far as it was compared.
+
+    Attributes:
+        words: words that would be lost, of all documents compared.
+        documents: those that lose anything, most words first.
+        compared: dropped documents of which all is known, exact and wholly contained ones included.
+        left_out: dropped documents that a bound left out; each shares more with the kept one than those
+            compared, or is longer than the bound.
+        unreadable: dropped documents of which a text is gone or has changed, and what was said of each.
+    """
+
+    words: int
+    documents: tuple[DocumentLoss, ...]
+    compared: int
+    left_out: int
+    unreadable: tuple[tuple[Drop, str], ...]
+
+
+def lost_of_pair(cluster: Cluster, drop: Drop, kept: str, dropped: str, compare: Compare = diff) -> DocumentLoss:
+    """What one dropped document has that the kept one lacks.
+
+    Args:
+        cluster: where it belongs.
+        drop: the dropped document.
+        kept: the text of the document that stays.
+        dropped: the text of the one that would go.
+        compare: gives the difference of the kept and the dropped text, for callers that have it already.
+    """
+    return DocumentLoss(cluster.number, cluster.keep, drop, lost(compare(kept, dropped), kept, dropped, dropped="b"))
+
+
+def lost_of_run(
+    clusters: Iterable[Cluster],
+    texts: ReadTexts,
+    *,
+    most_documents: int | None = MOST_DOCUMENTS,
+    most_bytes: int | None = MOST_BYTES,
+    longest: int | None = LONGEST,
+    compare: Compare = diff,
+) -> RunLoss:
+    """What would be lost of all dropped documents, those first whose kept document lacks most of their shingles.
+
+    Exact copies lose no words, nor do documents of which every shingle stands in the kept one: their texts are
+    not read.
+
+    Args:
+        clusters: of a result.
+        texts: reads texts, as ``Result.texts`` does.
+        most_documents: how many pairs are compared at most; None is no bound.
+        most_bytes: how many bytes of text, both documents of each pair counted; None is no bound.
+        longest: documents with more bytes are not compared; None is no bound.
+        compare: gives the difference of a kept and a dropped text.
+    """
+    dropped = [(cluster, drop) for cluster in clusters for drop in cluster.drops]
+    wanted = [(cluster, drop) for cluster, drop in dropped if _missing(drop)]
+    wanted.sort(key=lambda pair: -_missing(pair[1]))
+    chosen: list[tuple[Cluster, Drop]] = []
+    size = 0
+    for cluster, drop in wanted:
+        bytes_of = (cluster.keep.place.bytes, drop.place.bytes)
+        fits = longest is None or max(bytes_of) <= longest
+        if not fits or (most_bytes is not None and size + sum(bytes_of) > most_bytes):
+            continue
+        if most_documents is not None and len(chosen) == most_documents:
+            break
+        chosen.append((cluster, drop))
+        size += sum(bytes_of)
+    losses: list[DocumentLoss] = []
+    unreadable: list[tuple[Drop, str]] = []
+    for cluster, drop, pair in _read(chosen, texts):
+        if isinstance(pair, InputError):
+            unreadable.append((drop, str(pair).splitlines()[0]))
+        else:
+            losses.append(lost_of_pair(cluster, drop, *pair, compare))
+    found = sorted((loss for loss in losses if loss.lost.words), key=lambda loss: -loss.lost.words)
+    return RunLoss(
+        words=sum(loss.lost.words for loss in found),
+        documents=tuple(found),
+        compared=len(dropped) - len(wanted) + len(losses),
+        left_out=len(wanted) - len(chosen),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _missing(drop: Drop) -> int:
+    """How many of a dropped document's shingles the kept one lacks."""
+    return 0 if drop.relation is Relation.EXACT else drop.shingles - round(drop.containment * drop.shingles)
+
+
+def _read(
+    chosen: Sequence[tuple[Cluster, Drop]], texts: ReadTexts
+) -> Iterator[tuple[Cluster, Drop, tuple[str, str] | InputError]]:
+    """The kept and the dropped text of each pair; many at once, or one by one where something has changed."""
+    for part in _in_parts(chosen):
+        both: list[Kept | Drop] = [document for cluster, drop in part for document in (cluster.keep, drop)]
+        try:
+            read = texts(both)
+        except InputError:
+            for cluster, drop in part:
+                yield cluster, drop, _one_pair(cluster, drop, texts)
+            continue
+        for at, (cluster, drop) in enumerate(part):
+            yield cluster, drop, (read[2 * at], read[2 * at + 1])
+
+
+def _in_parts(chosen: Sequence[tuple[Cluster, Drop]]) -> Iterator[list[tuple[Cluster, Drop]]]:
+    """The pairs in parts whose texts fit into memory together."""
+    part: list[tuple[Cluster, Drop]] = []
+    size = 0
+    for cluster, drop in chosen:
+        part.append((cluster, drop))
+        size += cluster.keep.place.bytes + drop.place.bytes
+        if size >= _READ_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _one_pair(cluster: Cluster, drop: Drop, texts: ReadTexts) -> tuple[str, str] | InputError:
+    try:
+        kept, dropped = texts([cluster.keep, drop])
+    except InputError as error:
+        return error
+    return kept, dropped
+
+
+def lost_lines(loss: RunLoss, style: Style, *, shown: int = SHOWN) -> Iterator[str]:
+    """A run's loss for a summary: the sum, then the documents that lose most, with their longest passage."""
+    total = loss.compared + loss.left_out + len(loss.unreadable)
+    if not total:
+        return
+    partly = loss.compared < total
+    if loss.documents:
+        words = f"{'at least ' if partly else ''}{plural(loss.words, 'word')} would be lost"
+        have = "document that can go has" if len(loss.documents) == 1 else "documents that can go have"
+        yield f"{style.warning(words)}: {len(loss.documents):,} {have} passages that the kept one lacks"
+    elif not partly:
+        yield style.good("no word would be lost: the kept documents have every word of the dropped ones")
+    elif loss.compared:
+        yield "no word would be lost, as far as was compared"
+    lead = max((len(plural(item.lost.words, "word")) for item in loss.documents[:shown]), default=0)
+    for item in loss.documents[:shown]:
+        yield from _item_lines(item, style, lead)
+    more = loss.documents[shown:]
+    if more:
+        words = plural(sum(item.lost.words for item in more), "word")
+        yield style.dim(f"  and {words} in {plural(len(more), 'more document')}")
+    if loss.left_out:
+        yield style.dim(
+            f"  {loss.compared:,} of {total:,} were compared: those first that share least with the kept one, "
+            "long texts not"
+        )
+    for drop, said in loss.unreadable[:shown]:
+        yield style.warning(f"  {name_of(drop.id)}: {visible(said)}")
+
+
+def _item_lines(item: DocumentLoss, style: Style, lead: int) -> Iterator[str]:
+    """How much a document loses, its name and the longest passage, wrapped with a hanging indent."""
+    name = name_of(item.drop.id)
+    front = f"  {plural(item.lost.words, 'word'):>{lead}}  "
+    body: Line = [("", f"{name}: {quote_lost(item.lost)}")]
+    pieces = [body] if style.width is None else [piece for piece, _ in wrapped(body, max(20, style.width - len(front)))]
+    for at, piece in enumerate(pieces):
+        said = "".join(text for _, text in piece)
+        if at == 0 and said.startswith(name):
+            said = style.bold(name) + said[len(name) :]
+        yield (front if at == 0 else " " * len(front)) + said.rstrip()
+
+
+def quote_lost(lost: Lost) -> str:
+    """The longest passage that would be lost, cleaned, and how many more there are."""
+    longest, *more = lost.passages
+    text = longest.text.lstrip(_ENDS) or longest.text  # what ended the sentence before it says nothing here
+    said = f'"{visible(shortened(text, words=_QUOTED))}"'
+    if not more:
+        return said
+    return f"{said} and {plural(len(more), 'more passage')} ({plural(sum(p.words for p in more), 'word')})"
