@@ -45,7 +45,8 @@ _MAGIC = {
     b"ARROW1\0\0": "Arrow",
 }
 _COMPRESSED = ("gzip", "zstd")
-_OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-result"\s*[,}]')
+_OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-(?:result|decisions)"\s*[,}]')
+_OWN_FORMATS = ("dedup-result", "dedup-decisions")
 
 
 def format_of(name: str) -> Format:
@@ -72,11 +73,11 @@ def is_unfinished(name: str) -> bool:
 
 
 def is_own_result(head: bytes) -> bool:
-    """Whether a file that begins so is an earlier result of ours, compressed or not."""
+    """Whether a file that begins so is an earlier result or decisions file of ours, compressed or not."""
     kind = magic(head)
     if kind in _COMPRESSED:
         head = _unpacked_head(head, kind)
-    if b'"dedup-result"' not in head[:HEAD]:
+    if not any(name.encode() in head[:HEAD] for name in _OWN_FORMATS):
         return False
     line, newline, _ = head.partition(b"\n")
     if not newline:  # the line goes on; a header of ours begins with these two
@@ -85,7 +86,7 @@ def is_own_result(head: bytes) -> bool:
         header = parse_json(line)
     except NotJson:
         return False
-    return isinstance(header, dict) and header.get("type") == "header" and header.get("format") == "dedup-result"
+    return isinstance(header, dict) and header.get("type") == "header" and header.get("format") in _OWN_FORMATS
 
 
 def _unpacked_head(head: bytes, kind: str) -> bytes:
