@@ -162,6 +162,11 @@ class Catalog:
             digest=self._digests[16 * row : 16 * row + 16].hex(),
         )
 
+    def spans(self, rows: I64) -> tuple[I64, I64]:
+        """Where the lines of these rows begin in their record files, and their bytes without the newline."""
+        offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
+        return offset[rows].astype(np.int64), length[rows].astype(np.int64)
+
     def resolve_repeated_ids(self, *, strict: bool) -> None:
         """Make ids unique: each record whose id occurs twice is named ``id@path:line``, the first too.
 

@@ -56,6 +56,11 @@ class Result:
     _texts: list[str] | None = None
 
     @property
+    def catalog(self) -> Catalog:
+        """Where each document is; a document's row is its place in the order of reading."""
+        return self._catalog
+
+    @property
     def inputs(self) -> list[Input]:
         """Each input, and each record file found inside a directory."""
         return self._catalog.inputs
@@ -90,6 +95,10 @@ class Result:
         kept = self._kept_row
         return [self._catalog.id(row) for row in range(len(self._catalog)) if kept[row] == row]
 
+    def dropped_rows(self) -> I64:
+        """The dropped documents as their places in the order of reading, from 0, ascending."""
+        return np.flatnonzero(self._kept_row != np.arange(len(self._kept_row)))
+
     @property
     def empty_ids(self) -> list[str]:
         """Ids of the documents without a token, which match nothing and stay, by id."""
@@ -108,7 +117,7 @@ class Result:
         return kept
 
     def _clusters(self) -> Iterator[Cluster]:
-        dropped = np.flatnonzero(self._kept_row != np.arange(len(self._kept_row)))
+        dropped = self.dropped_rows()
         by_keeper = dropped[np.argsort(self._kept_row[dropped], kind="stable")]
         keepers, starts = np.unique(self._kept_row[by_keeper], return_index=True)
         members = np.split(by_keeper, starts[1:]) if len(keepers) else []

@@ -13,6 +13,7 @@ from dedup.cli.exits import run
 # Each command's module is imported when the command is used, so that `dedup --version` stays quick.
 COMMANDS = {
     "scan": "Find the copies in directories, text files and record files.",
+    "filter": "Let records through, from stdin to stdout, but for the copies.",
     "diff": "Show what differs between two documents, word by word.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
 }
@@ -56,6 +57,7 @@ def cli() -> None:
     Examples:
       dedup scan letters/                    a summary, with what differs in the largest clusters
       dedup scan crawl.jsonl.zst -o r.jsonl  the result, one line a document
+      zcat x.jsonl.gz | dedup filter | zstd  records in, those that stay out
       dedup diff a.txt b.txt                 two documents, word by word
       dedup explain a.txt b.txt              why two documents match, or why they don't
 

@@ -113,6 +113,14 @@ def fetch(catalog: Catalog, row: int) -> str:
         return again.text(row)
 
 
+def open_again(source: Source) -> IO[bytes]:
+    """The plain bytes of a record file from their beginning, to be read forwards; what it raises, `unpacked` says."""
+    stream, seekable = _opened(source)
+    if seekable:
+        stream.seek(0)
+    return stream
+
+
 def _opened(source: Source) -> tuple[IO[bytes], bool]:
     if source.stream is not None:
         return source.stream, True

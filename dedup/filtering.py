@@ -1,0 +1,234 @@
+"""Records in, kept records out: what a scan of them says, applied to their very bytes."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import IO, Any, Literal
+
+import numpy as np
+
+from dedup._arrays import I64
+from dedup.catalog import Source
+from dedup.errors import InputError
+from dedup.model import Cluster, Drop, Reason
+from dedup.readers.names import STDIN
+from dedup.readers.records import BOM
+from dedup.readers.reread import open_again
+from dedup.readers.strict_json import NotJson, parse_json
+from dedup.readers.unpack import Damaged
+from dedup.result import Result
+from dedup.writers import encode_line
+
+Emit = Literal["kept", "dropped", "all"]
+FIELD = "dedup"  # what emit="all" adds to a record
+PIECE = 4 << 20  # bytes that are read, and written, at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What became of the records.
+
+    Attributes:
+        documents: records with a text; each was kept or dropped.
+        not_compared: lines that hold no text, by reason; they pass as if they were kept.
+        bytes_in, bytes_out: plain bytes, newlines included.
+        against: documents of the references.
+        streaming: whether each was decided at once.
+        forgotten: kept records that there was no more memory for; only of a stream without end.
+    """
+
+    documents: int
+    kept: int
+    dropped: int
+    exact: int
+    near: int
+    contained: int
+    not_compared: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    against: int = 0
+    streaming: bool = False
+    forgotten: int = 0
+
+    def as_record(self) -> dict[str, Any]:
+        """As the metrics file has it."""
+        return asdict(self)
+
+
+def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Counts:
+    """Write the records of a scan of standard input, byte for byte and in their order.
+
+    Whatever isn't a dropped record passes as it is: blank lines and lines without a text too.
+
+    Args:
+        result: of a scan of standard input.
+        out: gets the records, in large pieces.
+        emit: ``kept``; ``dropped``, which is all that ``kept`` leaves out; or ``all``: every record,
+            with a field `dedup` that says what became of it.
+
+    Raises:
+        InputError: standard input as a whole holds no records, or (``all``) one has that field already.
+    """
+    source = _records_on_stdin(result)
+    counting = _Counting(out)
+    size = 0
+    if source is not None:
+        pieces = _pieces(open_again(source))
+        if emit == "all":
+            size = _write_marked(pieces, counting, result)
+        else:
+            rows = result.dropped_rows()
+            size = _write_cut(pieces, counting, *result.catalog.spans(rows), dropped=emit == "dropped")
+    summary = result.summary
+    return Counts(
+        documents=summary["documents"],
+        kept=summary["kept"],
+        dropped=summary["dropped"],
+        exact=summary["exact"],
+        near=summary["near"],
+        contained=summary["contained"],
+        not_compared=dict(sorted(Counter(str(item.reason) for item in result.skipped).items())),
+        bytes_in=size,
+        bytes_out=counting.size,
+    )
+
+
+class _Counting:
+    """A stream that counts what is written to it."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        self.size += len(view)
+        while view:  # a pipe without a buffer may take a part
+            view = view[self._out.write(view) :]
+
+
+def _records_on_stdin(result: Result) -> Source | None:
+    """Where the records are; None if there was nothing at all.
+
+    Raises:
+        InputError: what came isn't records.
+    """
+    if result.own_results:
+        raise InputError("standard input is a result of dedup, not records\nGive it the records themselves")
+    source = next((source for source in result.catalog.sources if source.path == STDIN), None)
+    refused = next((item for item in result.skipped if item.id == STDIN and item.line is None), None)
+    if source is None and refused is not None:
+        raise InputError(f"standard input holds no records: {refused.detail}\nGive it JSON Lines, or say --format")
+    return source
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """A stream in pieces that end behind a newline, but for the last; of one that breaks off, its whole lines."""
+    rest: list[bytes] = []
+    while True:
+        try:
+            block = stream.read(PIECE)
+        except (Damaged, OSError):  # the scan has said so
+            joined = b"".join(rest)
+            yield joined[: joined.rfind(b"\n") + 1]
+            return
+        if not block:
+            break
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest.append(block)
+            continue
+        yield b"".join([*rest, block[:end]]) if rest or end < len(block) else block
+        rest = [block[end:]] if end < len(block) else []
+    if rest:
+        yield b"".join(rest)
+
+
+def _write_cut(pieces: Iterator[bytes], out: _Counting, starts: I64, lengths: I64, *, dropped: bool) -> int:
+    """Write all lines but those that begin at these places, or (``dropped``) those alone; gives the bytes read."""
+    position = 0
+    for piece in pieces:
+        first, last = np.searchsorted(starts, (position, position + len(piece))).tolist()
+        begin = (starts[first:last] - position).tolist()
+        # Behind each is its newline, which the last line of all may lack.
+        end = np.minimum(starts[first:last] + lengths[first:last] + 1 - position, len(piece)).tolist()
+        view = memoryview(piece)
+        if dropped:
+            out.write(b"".join([view[a:b] for a, b in zip(begin, end, strict=True)]))
+        elif not begin:
+            out.write(piece)
+        else:
+            out.write(b"".join([view[a:b] for a, b in zip([0, *end], [*begin, len(piece)], strict=True)]))
+        position += len(piece)
+    return position
+
+
+def _fates(result: Result) -> Mapping[int, dict[str, Any]]:
+    """What the field `dedup` says, by where a record begins, for records that are in a cluster."""
+    fates: dict[int, dict[str, Any]] = {}
+    for cluster in result.clusters:
+        assert cluster.keep.place.offset is not None
+        fates[cluster.keep.place.offset] = kept_fate(cluster)
+        for drop in cluster.drops:
+            assert drop.place.offset is not None
+            fates[drop.place.offset] = dropped_fate(cluster, drop)
+    return fates
+
+
+def kept_fate(cluster: Cluster) -> dict[str, Any]:
+    """What the field `dedup` says of a record that others were dropped for."""
+    return {"kept": True, "cluster": cluster.number, "dropped": len(cluster.drops)}
+
+
+def dropped_fate(cluster: Cluster, drop: Drop) -> dict[str, Any]:
+    """What the field `dedup` says of a dropped record."""
+    return {
+        "kept": False,
+        "cluster": cluster.number,
+        "keep": cluster.keep.id,
+        "relation": drop.relation.value,
+        "jaccard": drop.jaccard,
+        "containment": drop.containment,
+    }
+
+
+def _write_marked(pieces: Iterator[bytes], out: _Counting, result: Result) -> int:
+    """Write all lines, each record with its field; gives the bytes read."""
+    fates = _fates(result)
+    reasons = {item.line: {"kept": True, "skipped": item.reason.value} for item in result.skipped}
+    others = {"kept": True} if len(result.catalog) else {"kept": True, "skipped": Reason.NO_TEXT.value}
+    position = number = 0
+    for piece in pieces:
+        marked = []
+        for line in io.BytesIO(piece):
+            number += 1
+            fate = fates.get(position) or reasons.get(number) or others
+            marked.append(with_fate(line, fate, number))
+            position += len(line)
+        out.write(b"".join(marked))
+    return position
+
+
+def with_fate(line: bytes, fate: Mapping[str, Any], number: int) -> bytes:
+    """A line of JSON with the field `dedup` as its last; one that is no object stays as it is.
+
+    Raises:
+        InputError: it has that field already.
+    """
+    body = line.rstrip()
+    try:
+        record = parse_json(body.removeprefix(BOM))
+    except (NotJson, RecursionError):
+        return line
+    if not isinstance(record, dict):
+        return line
+    if FIELD in record:
+        raise InputError(
+            f"line {number} has a field {FIELD!r} already, and --emit all would add one\n"
+            "Take it out first, or use --emit kept"
+        )
+    field = encode_line({FIELD: dict(fate)})[1:-1]  # without its own brace and newline
+    return b"".join((body[:-1], b"," if record else b"", field, line[len(body) :]))
