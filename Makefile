@@ -62,7 +62,7 @@ test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that 
 	@rm -rf build/lib* build/bdist*
 	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
 
-bench: $(VENV)/developed ## compare speed with datasketch, end to end
+bench: $(VENV)/developed ## measure speed beside the peers, growth, hard shapes (BENCH_ARGS=--full: 25 minutes)
 	@$(RUN) benchmarks/run.py $(BENCH_ARGS)
 
 clean: ## remove everything that was built or cached

@@ -425,3 +425,64 @@ def test_every_peer_has_its_script_and_says_what_it_leaves_out(modules):
     assert all(peer.note and peer.packages for peer in contestants.PEERS.values())
     readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in readme for name in contestants.PEERS)
+
+
+def test_a_corpus_is_made_once_and_again_when_its_generator_changes(modules, tmp_path, monkeypatch):
+    import corpora
+
+    path = corpora.made(tmp_path, 20)
+    path.write_text("kept")
+    assert corpora.made(tmp_path, 20).read_text() == "kept"
+
+    monkeypatch.setattr(corpora, "_generator", lambda: "another")
+
+    assert corpora.made(tmp_path, 20).read_text() != "kept"
+
+
+def test_known_drops_of_shapes_are_what_brute_force_finds(modules, tmp_path):
+    """Each document against the kept ones in keep order, on the full sets."""
+    import growth
+
+    for name in ("identical", "shared-header-below", "shared-header-contained", "shared-header-above", "one-token",
+                 "empty", "popular-quotation"):  # fmt: skip
+        texts = shape(tmp_path, name, 9, "--tokens", "50")
+        kept: list[set[tuple[str, ...]]] = []
+        dropped = 0
+        for own in sorted((s for s in map(shingles, texts) if s), key=len, reverse=True):
+            if any(jaccard(own, k) >= 0.7 or (len(own) >= 50 and len(own & k) / len(own) >= 0.8) for k in kept):
+                dropped += 1
+            else:
+                kept.append(own)
+        assert growth.known_drops(name, 9) == dropped, name
+
+
+def test_real_texts_are_repeated_with_edits_until_there_is_enough(modules):
+    import editions
+
+    texts = ["one two three four five six seven eight", "一 二三四五六七八九"]
+
+    copies = list(editions.repeated(texts, 2_000, 1))
+
+    assert sum(len(text.encode()) for text in copies) >= 2_000
+    assert len(set(copies)) > len(texts)
+    assert [len(text.split()) for text in copies[::2]] == [8] * len(copies[::2])
+
+
+def test_a_run_writes_every_time_and_its_tables_can_be_printed_again(modules, tmp_path, capsys, monkeypatch):
+    import run
+
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    small = ["--documents", "60", "--repeat", "2", "--cache", str(tmp_path / "cache"), "--name", "x"]
+    only = ["--only", "peers,doubling,shapes", "--peers", "none", "--shapes", "identical"]
+
+    status = run.main([*small, *only])
+
+    printed = capsys.readouterr().out
+    result = json.loads((tmp_path / "results" / "x.json").read_text())
+    assert status == 0
+    assert [len(row["runs"]) for section in result["sections"].values() for row in section["rows"]] == [2] * 7
+    assert result["sections"]["peers"]["rows"][0]["near_left"] == 0
+    assert [row["known"] - row["dropped"] for row in result["sections"]["shapes"]["rows"]] == [0, 0]
+    assert run.main(["--table", str(tmp_path / "results" / "x.json")]) == 0
+    assert capsys.readouterr().out == printed
+    assert str(tmp_path) not in printed
