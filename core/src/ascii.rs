@@ -80,25 +80,38 @@ mod avx512 {
         let space = _mm512_set1_epi8(b' ' as i8);
         let (mut used, mut written, mut carry) = (0, 0, u64::from(in_token));
         while used < text.len() {
-            let left = (text.len() - used).min(64);
-            // SAFETY: the mask keeps the load inside the text (masked-out bytes are not touched).
+            let left = text.len() - used;
+            // SAFETY: 64 bytes are there, or the mask keeps the load inside the text (masked-out bytes
+            // are not touched).
             let block = unsafe {
-                _mm512_maskz_loadu_epi8(!0 >> (64 - left), text.as_ptr().add(used).cast())
+                let from = text.as_ptr().add(used).cast();
+                if left >= 64 {
+                    _mm512_loadu_epi8(from)
+                } else {
+                    _mm512_maskz_loadu_epi8(mask(left), from)
+                }
             };
-            let ascii = (_mm512_movepi8_mask(block).trailing_zeros() as usize).min(left);
+            let others = _mm512_movepi8_mask(block);
             let mapped = _mm512_permutex2var_epi8(low, block, high);
             let token = _mm512_cmpneq_epi8_mask(mapped, space);
             // A separator is kept if the byte before it is part of a token.
-            let keep = (token | token << 1 | carry) & mask(ascii);
+            let mut keep = token | token << 1 | carry;
+            // A branch, and not a sum with the number of bytes that count: guessed right it lets the
+            // next block be fetched before this one is known.
+            let whole = others == 0 && left >= 64;
+            let count = if whole { 64 } else { (others.trailing_zeros() as usize).min(left) };
+            if !whole {
+                keep &= mask(count);
+            }
             let kept = _mm512_maskz_compress_epi8(keep, mapped);
             // SAFETY: no more bytes are written than were read, so 64 more fit behind `written`.
             unsafe { _mm512_storeu_epi8(out.as_mut_ptr().add(written).cast(), kept) };
             written += keep.count_ones() as usize;
-            used += ascii;
-            if ascii > 0 {
-                carry = token >> (ascii - 1) & 1;
+            used += count;
+            if count > 0 {
+                carry = token >> (count - 1) & 1;
             }
-            if ascii < left {
+            if !whole {
                 break;
             }
         }
