@@ -15,6 +15,7 @@ COMMANDS = {
     "scan": "Find the copies in directories, text files and record files.",
     "filter": "Let records through, from stdin to stdout, but for the copies.",
     "diff": "Show what differs between two documents, word by word.",
+    "check": "Read the inputs of a result again and verify every drop.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
 }
 
@@ -61,8 +62,8 @@ def cli() -> None:
       dedup diff a.txt b.txt                 two documents, word by word
       dedup explain a.txt b.txt              why two documents match, or why they don't
 
-    Exit status: 0 done; 1 where it was asked for (scan --check, diff --exit-code); 2 usage or fatal error;
-    3 done, but some inputs could not be read; 130 interrupted.
+    Exit status: 0 done; 1 where it was asked for (scan --check, diff --exit-code), and check
+    has findings; 2 usage or fatal error; 3 done, but some inputs could not be read; 130 interrupted.
     """
 
 
