@@ -7,6 +7,8 @@ environment and no file, prints nothing, and raises KeyboardInterrupt within 100
 Wrong shapes, dtypes or offsets raise ValueError; invalid UTF-8 raises ValueError naming the text.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,13 +66,15 @@ def greedy(
     min_contained: int,
     max_comparisons: int,
     threads: int,
+    progress: Callable[[int], object],
 ) -> tuple[I64, U32, int, int, int, int]:
     """The greedy pass over the distinct documents, whose rows are given in keep order.
 
     (rank kept for each rank, shingles shared with it, candidates, matches, documents with more
     candidates than may be compared, comparisons left out); see `dedup.cluster.greedy_pass`.
     ``shingles``, ``bands``, ``samples`` and ``sample_offsets`` are columns over all rows, borrowed for
-    the call: nobody may write to them meanwhile.
+    the call: nobody may write to them meanwhile. ``progress`` is called about 20 times a second with the
+    documents settled so far; what it raises ends the call.
     """
 
 def read_records(

@@ -8,6 +8,7 @@ Two kernels do the same work: the native one in Rust (``dedup._core``) and the r
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
@@ -66,7 +67,9 @@ class ReadRecords(Protocol):
 class GreedyPass(Protocol):
     """See `dedup.cluster.greedy_pass`."""
 
-    def __call__(self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int) -> Pass: ...
+    def __call__(
+        self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int, progress: Callable[[int], object]
+    ) -> Pass: ...
 
 
 def load_kernel() -> Kernel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dedup import _core
 from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup._permutations import permutations
@@ -39,7 +41,9 @@ class NativeKernel:
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
 
-    def greedy(self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int) -> Pass:
+    def greedy(
+        self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int, progress: Callable[[int], object]
+    ) -> Pass:
         found = _core.greedy(
             sketches.normal.blob,
             sketches.normal.offsets,
@@ -55,6 +59,7 @@ class NativeKernel:
             settings.min_contained_shingles,
             settings.max_comparisons,
             threads,
+            progress,
         )
         return Pass(*found)
 

@@ -134,6 +134,11 @@ class Catalog:
         """Bytes of the raw document."""
         return self._bytes[row]
 
+    @property
+    def documents_bytes(self) -> int:
+        """Bytes of all raw documents."""
+        return sum(self._bytes)
+
     def source(self, row: int) -> Source:
         """Where the document comes from."""
         return self.sources[self._source[row]]

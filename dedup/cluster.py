@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dedup._arrays import I64, Pass, Sketches
@@ -11,24 +13,38 @@ from dedup.settings import Settings
 from dedup.verify import preference
 
 
-def greedy_pass(sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, *, threads: int) -> Pass:
+def _ignored(settled: int) -> None:
+    """The default of `greedy_pass`."""
+
+
+def greedy_pass(
+    sketches: Sketches,
+    rows: I64,
+    settings: Settings,
+    kernel: Kernel,
+    *,
+    threads: int,
+    progress: Callable[[int], object] = _ignored,
+) -> Pass:
     """Go through the distinct documents in keep order: each joins the kept document it matches best, or is kept.
 
     Args:
         sketches: of all documents.
         rows: int64[u], the rows of the distinct documents in keep order (`dedup.exact.collapse`).
+        progress: called now and then with the documents settled so far; what it raises ends the pass.
 
     A dropped document is never compared with another dropped one, so no chain of likenesses can
     drop a document that doesn't match what is kept for it.
     """
     if kernel.greedy is not None:
-        return kernel.greedy(sketches, rows, settings, threads=threads)
+        return kernel.greedy(sketches, rows, settings, threads=threads, progress=progress)
     ranked = Ranked.of(sketches, rows)
     search = CandidateSearch(ranked, settings)
     keeper = np.arange(len(rows), dtype=np.int64)
     shared = np.zeros(len(rows), np.uint32)
     candidates = matches = limited = left_out = 0
     for rank in range(len(rows)):
+        progress(rank)
         found = search.candidates(rank)
         candidates += len(found)
         limited += len(found) > settings.max_comparisons

@@ -6,7 +6,8 @@ read -> sketch -> collapse exact copies -> candidates, verification and greedy p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
+from contextlib import closing
 
 import numpy as np
 import xxhash
@@ -19,6 +20,7 @@ from dedup.errors import SettingsError
 from dedup.exact import collapse
 from dedup.keep import assign
 from dedup.model import Document, Funnel, Limit
+from dedup.progress import Callback, Stages
 from dedup.readers import read
 from dedup.result import Result
 from dedup.settings import Settings
@@ -28,9 +30,6 @@ from dedup.spool import Spool
 BATCH_BYTES = 8 << 20
 MOST_THREADS = 1024
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, documents done and bytes done."""
-
 
 def scan(
     inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str],
@@ -38,7 +37,7 @@ def scan(
     *,
     threads: int | None = None,
     exclude: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Callback | None = None,
 ) -> Result:
     """Find the copies in directories, text files and record files. Reads only.
 
@@ -48,18 +47,20 @@ def scan(
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         exclude: files that are not to be read, such as an output that stands in an input.
-        progress: called as work goes on.
+        progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
         InputError: an input is missing or can't be read at all.
     """
     settings = settings or Settings()
     catalog = Catalog()
-    told = (lambda size, documents: progress("read", documents, size)) if progress else None
+    stages = Stages(progress)
+    stages.begin("read", None, "bytes")
     names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     kernel, threads = load_kernel(), _checked(threads)
-    batches = read(names, settings, catalog, exclude=exclude, on_progress=told, kernel=kernel, threads=threads)
-    return _run(batches, catalog, settings, kernel, threads, progress, texts=None)
+    batches = read(names, settings, catalog, exclude=exclude, on_progress=stages.reach, kernel=kernel, threads=threads)
+    stages.begin("read", catalog.total_bytes, "bytes")
+    return _run(batches, catalog, settings, kernel, threads, stages, texts=None)
 
 
 def find_duplicates(
@@ -67,7 +68,7 @@ def find_duplicates(
     settings: Settings | None = None,
     *,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Callback | None = None,
 ) -> Result:
     """Find the copies among documents in memory.
 
@@ -76,7 +77,7 @@ def find_duplicates(
             `Document` objects. Any iterable, read once.
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
-        progress: called as work goes on.
+        progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
         SettingsError: an id occurs twice.
@@ -93,28 +94,34 @@ def find_duplicates(
     settings = settings or Settings()
     catalog = Catalog()
     texts: list[str] = []
-    batches = _in_memory(documents, catalog, settings, texts)
-    return _run(batches, catalog, settings, load_kernel(), _checked(threads), progress, texts=texts)
+    stages = Stages(progress)
+    stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
+    batches = _in_memory(documents, catalog, settings, texts, stages)
+    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=texts)
 
 
 def _run(
-    batches: Iterable[Texts],
+    batches: Generator[Texts, None, None],
     catalog: Catalog,
     settings: Settings,
     kernel: Kernel,
     threads: int,
-    progress: Progress | None,
+    stages: Stages,
     texts: list[str] | None,
 ) -> Result:
-    with Spool() as spool:
+    with Spool() as spool, closing(batches):
         columns = SketchColumns(spool, settings.bands)
         for batch in batches:
+            stages.step("sketch")
             columns.append(kernel.sketch(batch, settings, threads=threads))
+            stages.step("read")
         sketches = columns.finish()
-        if progress:
-            progress("compare", len(catalog), 0)
+        count = len(catalog)
+        stages.begin("exact", count, documents=count)
         unique = collapse(sketches, catalog.id_bytes)
-        outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads)
+        stages.begin("index", unique.count, documents=count)
+        outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, progress=stages.settled)
+        stages.begin("keep", unique.count, documents=count)
         assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
     limits = (Limit("hot-bucket", outcome.limited, outcome.left_out),) if outcome.limited else ()
     clusters = np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[unique.rank_of >= 0]]) > 1)
@@ -124,6 +131,7 @@ def _run(
         funnel=funnel,
         limits=limits,
         kernel=kernel.name,
+        steps=stages.end(),
         _catalog=catalog,
         _unique=unique,
         _assignment=assignment,
@@ -150,8 +158,12 @@ def _processors() -> int:
 
 
 def _in_memory(
-    documents: Iterable[str | tuple[str, str] | Document], catalog: Catalog, settings: Settings, texts: list[str]
-) -> Iterator[Texts]:
+    documents: Iterable[str | tuple[str, str] | Document],
+    catalog: Catalog,
+    settings: Settings,
+    texts: list[str],
+    stages: Stages,
+) -> Generator[Texts, None, None]:
     """Batches of documents from memory, each entered into the catalog."""
     source = catalog.add_source(Source(path=None, kind="memory"))
     wanted = settings.keep_field
@@ -176,6 +188,7 @@ def _in_memory(
         if size >= BATCH_BYTES:
             yield _texts(batch)
             batch, size = [], 0
+            stages.reach(len(catalog), len(catalog))
     yield _texts(batch)
 
 

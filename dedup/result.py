@@ -18,6 +18,7 @@ from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
 from dedup.keep import Assignment
 from dedup.model import UNREAD, Cluster, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
+from dedup.progress import Step
 from dedup.readers import Rereader
 from dedup.settings import Settings
 from dedup.writers import encode_line, write_lines
@@ -42,12 +43,14 @@ class Result:
         funnel: what was left from stage to stage.
         limits: bounds that were used.
         kernel: which kernel did the work; it may not change anything else.
+        steps: what each step of the scan took, in seconds.
     """
 
     settings: Settings
     funnel: Funnel
     limits: tuple[Limit, ...]
     kernel: str
+    steps: tuple[Step, ...]
     _catalog: Catalog
     _unique: Unique
     _assignment: Assignment

@@ -1,6 +1,6 @@
 //! Threads and cancelling: what every function of the kernel does its work with.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -8,25 +8,39 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Most threads a call may ask for.
 pub const MAX_THREADS: usize = 1024;
 
-/// A flag that asks the work to stop. Work looks at it every few hundred microseconds.
+/// A flag that asks the work to stop, and a count of what is done. Work looks at the flag every few
+/// hundred microseconds.
 #[derive(Debug, Default)]
-pub struct Cancel(AtomicBool);
+pub struct Cancel {
+    asked: AtomicBool,
+    done: AtomicU64,
+}
 
 impl Cancel {
     /// Not set.
     pub const fn new() -> Cancel {
-        Cancel(AtomicBool::new(false))
+        Cancel { asked: AtomicBool::new(false), done: AtomicU64::new(0) }
     }
 
     /// Asks the work to stop.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     /// True once it was asked to stop.
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// So much of the work is done; whoever waits may look.
+    pub fn reach(&self, done: u64) {
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    /// How much is done.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 }
 

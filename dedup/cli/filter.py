@@ -10,7 +10,7 @@ import click
 
 from dedup.cli import exits
 from dedup.cli.options import comparing_options, field_options, settings_from
-from dedup.cli.progress import Progress
+from dedup.cli.progress import ProgressLine
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def command(emit: Any, metrics: str | None, threads: int | None, quiet: bool, **
     from dedup.filtering import write_filtered
     from dedup.pipeline import scan
 
-    with Progress(shown=not quiet and sys.stderr.isatty()) as progress:
+    with ProgressLine(quiet=quiet) as progress:
         result = scan(["-"], settings, threads=threads, progress=progress.update)
     try:
         counts = write_filtered(result, sys.stdout.buffer, emit)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dedup.cli import exits
 from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
-from dedup.cli.progress import Progress
+from dedup.cli.progress import ProgressLine
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
+    from dedup.progress import Step
     from dedup.result import Result
 
 
@@ -53,11 +55,12 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
 @colour_option
+@click.option("--profile", is_flag=True, help="Say on stderr what each step took, peak memory, and the funnel.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
 def command(
-    inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, check: bool, quiet: bool, verbose: bool,
-    color: str, threads: int | None, **options: Any,
+    inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, check: bool, profile: bool, quiet: bool,
+    verbose: bool, color: str, threads: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
@@ -75,9 +78,12 @@ def command(
     targets = _targets(outputs, as_json)
     settings = settings_from(options)
     from dedup.pipeline import scan
+    from dedup.progress import Stages, Step
     from dedup.writers import write_lines
 
-    with Progress(shown=not quiet and sys.stderr.isatty()) as progress:
+    start = Step("start", time.monotonic() - started, time.process_time())
+    after = Stages()
+    with ProgressLine(quiet=quiet, more=bool(targets)) as progress:
         result = scan(
             list(inputs),
             settings,
@@ -86,24 +92,41 @@ def command(
             exclude=[*(target for target in targets if target != "-"), "/dev/stdout", "/dev/stderr"],
             progress=progress.update,
         )
+        after.step("write")
+        progress.write()
+        for target in targets:
+            if target != "-":
+                result.write(target)
     if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
         click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
     seconds = time.monotonic() - started
-    for target in targets:
-        if target != "-":
-            result.write(target)
     try:  # stdout comes last: that its reader has gone must cost no file and no exit status
         if "-" in targets:
             write_lines(result.records(), sys.stdout.buffer)
+        after.step("summary")
         if not (quiet and targets):
             _report(result, inputs, targets, seconds, color=color, verbose=verbose)
         sys.stdout.flush()
     except BrokenPipeError:
         exits.close_stdout()
+    if profile:
+        _profile(result, [start, *result.steps, *after.end()])
     if check and result.clusters:
         exits.leave(exits.ASKED)
     if result.has_unread:
         exits.leave(exits.UNREAD)
+
+
+def _profile(result: Result, steps: Sequence[Step]) -> None:
+    from dedup.report.profile import profile_lines
+
+    peak = None
+    with contextlib.suppress(ImportError):  # not on Windows
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    for line in profile_lines(result, steps, peak=peak):
+        click.echo(line, err=True)
 
 
 def _targets(outputs: Iterable[str], as_json: bool) -> list[str]:

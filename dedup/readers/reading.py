@@ -44,7 +44,7 @@ def read(
     stdin: BinaryIO | None = None,
     kernel: Kernel | None = None,
     threads: int = 1,
-) -> Iterator[Texts]:
+) -> Generator[Texts, None, None]:
     """Read the inputs into a catalog, in batches of texts; only reads.
 
     Files come in the order of their ids, records in that of their lines. The inputs are looked at
@@ -98,7 +98,7 @@ class _Reading:
         for given, skipped in listing.skipped:
             self._skip(given, skipped)
 
-    def batches(self, batch_bytes: int, on_progress: Progress | None) -> Iterator[Texts]:
+    def batches(self, batch_bytes: int, on_progress: Progress | None) -> Generator[Texts, None, None]:
         """Every text, in batches."""
         batch: list[bytes] = []
         size = 0

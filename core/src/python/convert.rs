@@ -145,11 +145,26 @@ pub(super) fn run<R: Send>(
     bytes: usize,
     work: impl FnOnce(&Cancel) -> Result<R, Error> + Send,
 ) -> PyResult<R> {
+    run_told(py, bytes, None, work)
+}
+
+/// The same, and meanwhile tells a Python function how much is done. What that raises ends the work as
+/// Ctrl-C does.
+pub(super) fn run_told<R: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    progress: Option<&Py<PyAny>>,
+    work: impl FnOnce(&Cancel) -> Result<R, Error> + Send,
+) -> PyResult<R> {
     let cancel = Cancel::new();
     if bytes < SMALL {
         return py.detach(|| work(&cancel)).map_err(raised);
     }
-    let (result, interrupt) = py.detach(|| watched(&cancel, work))?;
+    let look = |py: Python<'_>| {
+        py.check_signals()?;
+        progress.map_or(Ok(()), |told| told.call1(py, (cancel.done(),)).map(drop))
+    };
+    let (result, interrupt) = py.detach(|| watched(&cancel, look, work))?;
     match interrupt {
         Some(interrupt) => Err(interrupt),
         None => result.map_err(raised),
@@ -160,6 +175,7 @@ pub(super) type Watched<R> = (Result<R, Error>, Option<PyErr>);
 
 pub(super) fn watched<R: Send>(
     cancel: &Cancel,
+    look: impl Fn(Python<'_>) -> PyResult<()>,
     work: impl FnOnce(&Cancel) -> Result<R, Error> + Send,
 ) -> PyResult<Watched<R>> {
     thread::scope(|scope| {
@@ -173,7 +189,7 @@ pub(super) fn watched<R: Send>(
         let mut interrupt = None;
         while closed.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             if interrupt.is_none() {
-                interrupt = Python::attach(|py| py.check_signals()).err();
+                interrupt = Python::attach(&look).err();
                 if interrupt.is_some() {
                     cancel.set();
                 }

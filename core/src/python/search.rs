@@ -26,6 +26,7 @@ pub(super) fn greedy<'py>(
     min_contained: i64,
     max_comparisons: i64,
     threads: i64,
+    progress: Py<PyAny>,
 ) -> PyResult<(Array<'py>, Array<'py>, u64, u64, u64, u64)> {
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
@@ -84,7 +85,7 @@ pub(super) fn greedy<'py>(
     };
     let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
     // Few large documents are more work than their bytes say, and so are many small ones.
-    let found = run(py, texts.total().max(rows.len() << 12), |cancel| {
+    let found = run_told(py, texts.total().max(rows.len() << 12), Some(&progress), |cancel| {
         search::greedy(&corpus, &rules, most, &workers, cancel).map_err(|_| Error::Cancelled)
     })?;
     let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;

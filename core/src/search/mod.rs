@@ -132,6 +132,7 @@ pub fn greedy(
     for first in (0..corpus.count()).step_by(BLOCK) {
         let block = first as u32..corpus.count().min(first + BLOCK) as u32;
         pass.settle(block, workers, &mut outcome)?;
+        cancel.reach(outcome.keeper.len() as u64);
     }
     Ok(outcome)
 }
