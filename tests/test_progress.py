@@ -200,13 +200,13 @@ def test_a_terminal_sees_stage_share_rate_and_time_left(clock: list[float]) -> N
             clock[0] = 100.0 + second
             line.update(reading(second * 20_000_000))
 
-        assert screen.seen() == "1 of 6 reading 20 %, 200.0 MB of 1.0 GB, 40 s left, 20.0 MB/s"  # no room for more
+        assert screen.seen() == "1 of 6 reading 20 %, 40 s left, 200.0 MB of 1.0 GB, 20.0 MB/s"  # no room for more
 
         line.update(Progress("compare", 4, 5, 0, 2_000, "documents", 2_000))
         assert screen.seen() == "4 of 6 comparing"
         clock[0] += 2
         line.update(Progress("compare", 4, 5, 500, 2_000, "documents", 2_000))
-        assert screen.seen() == "4 of 6 comparing 25 %, 500 documents of 2,000 documents, 6 s left, 250/s"
+        assert screen.seen() == "4 of 6 comparing 25 %, 6 s left, 500 of 2,000 documents, 250/s"
         line.write()
         clock[0] += 1
         line.write()
@@ -234,6 +234,7 @@ def test_a_line_fits_its_terminal(clock: list[float], monkeypatch: pytest.Monkey
             line.update(reading(second * 20_000_000))
 
         assert len(screen.seen()) < columns
+        assert columns != 40 or screen.seen() == "1 of 5 reading 20 %, 40 s left"
         assert columns < 20 or screen.seen().startswith("1 of 5 reading")
 
 
@@ -275,9 +276,9 @@ def test_elsewhere_a_plain_line_is_written_every_30_seconds_at_most(
             line.update(reading(second * 5_000_000))
 
     assert stream.getvalue().splitlines() == [
-        "dedup: 1 of 5 reading 15 %, 150.0 MB of 1.0 GB, 2 min 50 s left, 5.0 MB/s, 150,000 documents",
-        "dedup: 1 of 5 reading 30 %, 300.0 MB of 1.0 GB, 2 min 20 s left, 5.0 MB/s, 300,000 documents",
-        "dedup: 1 of 5 reading 45 %, 450.0 MB of 1.0 GB, 1 min 50 s left, 5.0 MB/s, 450,000 documents",
+        "dedup: 1 of 5 reading 15 %, 2 min 50 s left, 150.0 MB of 1.0 GB, 5.0 MB/s, 150,000 documents",
+        "dedup: 1 of 5 reading 30 %, 2 min 20 s left, 300.0 MB of 1.0 GB, 5.0 MB/s, 300,000 documents",
+        "dedup: 1 of 5 reading 45 %, 1 min 50 s left, 450.0 MB of 1.0 GB, 5.0 MB/s, 450,000 documents",
     ]
 
 

@@ -78,15 +78,18 @@ class ProgressLine:
         if not event.done:
             return [stage]
         size = size_of if event.unit == "bytes" else lambda count: plural(count, "document")
-        if event.total and event.done <= event.total:
-            parts = [f"{stage} {event.done * 100 // event.total} %", f"{size(event.done)} of {size(event.total)}"]
-        else:
-            parts = [stage, size(event.done)]
         since, before = self._past[0]
-        rate = (event.done - before) / max(now - since, 1e-3)
-        if now - since >= _RATED_FROM and rate > 0:
-            if event.total and event.done <= event.total:
+        rate = (event.done - before) / max(now - since, 1e-3) if now - since >= _RATED_FROM else 0.0
+        parts = [stage]
+        if event.total and event.done <= event.total:
+            parts = [f"{stage} {event.done * 100 // event.total} %"]
+            if rate:
                 parts.append(f"{duration((event.total - event.done) / rate)} left")
+            done = size(event.done) if event.unit == "bytes" else f"{event.done:,}"
+            parts.append(f"{done} of {size(event.total)}")
+        else:
+            parts.append(size(event.done))
+        if rate:
             parts.append(f"{size(int(rate))}/s" if event.unit == "bytes" else f"{int(rate):,}/s")
         if event.unit == "bytes":
             parts.append(plural(event.documents, "document"))
@@ -96,9 +99,8 @@ class ProgressLine:
         columns = self._columns()
         text = parts[0]
         for part in parts[1:]:
-            if len(text) + 2 + len(part) >= columns:
-                break
-            text += f", {part}"
+            if len(text) + 2 + len(part) < columns:  # a narrow terminal goes without the longer ones
+                text += f", {part}"
         self._stream.write(self._erasing(columns) + text[: max(0, columns - 1)])
         self._stream.flush()
         self._line = text
