@@ -6,15 +6,15 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dedup.cli import exits
 from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
+from dedup.cli.outputs import checked_targets, write_output
 from dedup.cli.progress import ProgressLine
-from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
     from dedup.progress import Step
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "outputs",
     multiple=True,
     metavar="FILE",
-    help="Write the result file (.jsonl; - for stdout). May be repeated.",
+    help="Write the result (.jsonl; - for stdout), a table (.csv) or a report (.md). May be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result on stdout; the same as -o -.")
 @click.option("--check", is_flag=True, help="Exit with 1 if there are copies.")
@@ -75,7 +75,7 @@ def command(
       dedup scan new/ old/ --threshold 0.8 --keep newest --json | head
     """
     started = time.monotonic()
-    targets = _targets(outputs, as_json)
+    targets = checked_targets(outputs, as_json)
     settings = settings_from(options)
     from dedup.pipeline import scan
     from dedup.progress import Stages, Step
@@ -96,7 +96,7 @@ def command(
         progress.write()
         for target in targets:
             if target != "-":
-                result.write(target)
+                write_output(result, target)
     if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
         click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
     seconds = time.monotonic() - started
@@ -127,24 +127,6 @@ def _profile(result: Result, steps: Sequence[Step]) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     for line in profile_lines(result, steps, peak=peak):
         click.echo(line, err=True)
-
-
-def _targets(outputs: Iterable[str], as_json: bool) -> list[str]:
-    """Where results go; refuses what can't be written before any work is done."""
-    targets = list(dict.fromkeys([*outputs, *(["-"] if as_json else [])]))
-    for target in targets:
-        if target == "-" or target.startswith("/dev/"):
-            continue
-        if os.path.isdir(target):
-            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
-        if os.path.splitext(target)[1].lower() not in (".jsonl", ".ndjson", ".json"):
-            raise SettingsError(
-                f"-o {target}: the result is JSON Lines\nName a file that ends in .jsonl, or - for stdout"
-            )
-        folder = os.path.dirname(target) or "."
-        if not os.path.isdir(folder):
-            raise SettingsError(f"-o {target}: there is no folder {folder}\nMake it first, or name another place")
-    return targets
 
 
 def _report(

@@ -1,0 +1,71 @@
+"""The dropped documents as a table for spreadsheets: CSV as RFC 4180 has it, in UTF-8."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from dedup.model import Cluster, Drop, Kept
+from dedup.readers.names import shown
+from dedup.writers import atomic_writer
+
+COLUMNS = (
+    "cluster", "relation", "jaccard", "containment",
+    "drop_id", "drop_path", "drop_line", "drop_tokens", "drop_bytes",
+    "keep_id", "keep_path", "keep_line", "keep_tokens", "keep_bytes",
+)  # fmt: skip
+# A spreadsheet may run a cell that begins with one of these. The apostrophe is ours: doubled, it can be taken back.
+_ACTIVE = frozenset("=+-@\t\r\n＝＋－＠'")
+
+Cell = str | int | float
+
+
+def write_csv(clusters: Iterable[Cluster], path: str | os.PathLike[str]) -> None:
+    """Write one row for each dropped document, to a file that is the old one or whole.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    with atomic_writer(path) as file:
+        writer = csv.writer(_Encoded(file), lineterminator="\r\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(clusters))
+
+
+def _rows(clusters: Iterable[Cluster]) -> Iterator[list[Cell]]:
+    for cluster in clusters:
+        kept = _cells(cluster.keep)
+        for drop in cluster.drops:
+            yield [cluster.number, drop.relation.value, drop.jaccard, drop.containment, *_cells(drop), *kept]
+
+
+def _cells(document: Kept | Drop) -> list[Cell]:
+    place = document.place
+    return [
+        harmless(place.id),
+        harmless(place.path or ""),
+        "" if place.line is None else place.line,
+        document.tokens,
+        place.bytes,
+    ]
+
+
+def harmless(text: str) -> str:
+    r"""A text as a cell that no spreadsheet runs; bytes of a name that aren't UTF-8 as ``\xNN``.
+
+    >>> harmless("=1+1"), harmless("'quoted'"), harmless("a=1")
+    ("'=1+1", "''quoted'", 'a=1')
+    """
+    return f"'{shown(text)}" if text[:1] in _ACTIVE else shown(text)
+
+
+class _Encoded:
+    """What the csv module writes to: the same in UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.encode())
