@@ -24,7 +24,7 @@ class Source:
         path: as the user named it (bytes that aren't UTF-8 as lone surrogates); None for memory.
         open_path: what to open to read it again; None where there is a ``stream``.
         kind: ``text`` (one document), ``records`` or ``memory``.
-        compression: ``gz``, ``zst`` or None.
+        compression: ``gz``, ``bz2``, ``xz``, ``zst`` or None.
         time: modification time in seconds, or None.
         follow: whether ``open_path`` may be a symbolic link, because the user named it.
         text_field: field of a record that holds its text.

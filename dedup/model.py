@@ -29,9 +29,11 @@ class Reason(StrEnum):
     BAD_RECORD = "bad-record"  # a line that is not a JSON object
     NO_TEXT = "no-text"  # a record, or a whole record file, without the text field
     CORRUPT = "corrupt"  # a compressed stream that breaks off or is damaged
+    OVER_LIMIT = "over-limit"  # longer than max_record, or unpacks to more than max_bytes and max_ratio allow
 
 
-UNREAD = frozenset({Reason.UNREADABLE, Reason.ENCODING, Reason.BAD_RECORD, Reason.NO_TEXT, Reason.CORRUPT})
+_BY_DESIGN = {Reason.BINARY, Reason.HIDDEN, Reason.SPECIAL, Reason.SYMLINK, Reason.SAME_FILE}
+UNREAD = frozenset(set(Reason) - _BY_DESIGN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def scan(
 
     Args:
         inputs: paths, each a directory, a text file, a JSON Lines file (``.jsonl``, ``.ndjson``, also
-            ``.gz`` or ``.zst``), or ``-`` for JSON Lines on standard input.
+            ``.gz``, ``.bz2``, ``.xz`` or ``.zst``), or ``-`` for JSON Lines on standard input.
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         exclude: files that are not to be read, such as an output that stands in an input.

@@ -12,6 +12,7 @@ NORMAL_FORM_VERSION = 1
 UNICODE_VERSION = "14.0"
 SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform quarter
 MOST_PERMUTATIONS = 65536
+MOST_BYTES = 2**50
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
 
@@ -27,6 +28,9 @@ def found_probability(similarity: float, bands: int, rows: int) -> float:
     # log1p/expm1 keep the digits that 1 - (1 - tiny) would lose.
     share = min(1.0, similarity) ** rows
     return 1.0 if share >= 1.0 else -math.expm1(bands * math.log1p(-share))
+
+
+_LATER = ("max_record", "max_bytes", "max_ratio")  # settings that the headers of earlier results don't have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,9 @@ class Settings:
         id_field: field of a record that holds its id.
         hidden: read hidden files and folders too.
         strict_ids: a record id that occurs twice is an error.
+        max_record: bytes of one document at most; of a record, of its line.
+        max_bytes: bytes that one compressed file may unpack to.
+        max_ratio: how many times its own size a compressed file may unpack to, once that is 100 MB.
 
     Raises:
         SettingsError: a value is out of range, or no band layout reaches ``recall``.
@@ -71,6 +78,9 @@ class Settings:
     id_field: str = "id"
     hidden: bool = False
     strict_ids: bool = False
+    max_record: int = 100_000_000
+    max_bytes: int = 1_000_000_000_000
+    max_ratio: int = 1000
 
     def __post_init__(self) -> None:
         self._check_share("threshold", self.threshold)
@@ -82,6 +92,8 @@ class Settings:
         self._check_whole("num_perm", self.num_perm, 1, MOST_PERMUTATIONS)
         self._check_whole("seed", self.seed, 0, 2**32 - 1)
         self._check_whole("max_comparisons", self.max_comparisons, 1, 2**31)
+        for name in ("max_record", "max_bytes", "max_ratio"):
+            self._check_whole(name, getattr(self, name), 1, MOST_BYTES)
         if self.keep not in KEEP_POLICIES and not self.keep_field:
             raise SettingsError(
                 f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"
@@ -118,8 +130,15 @@ class Settings:
         return _band_layout(self.threshold, self.num_perm, self.recall)[0]
 
     def as_record(self) -> dict[str, Any]:
-        """The settings as the result file's header has them, bands and rows included."""
+        """The settings as the result file's header has them, bands and rows included.
+
+        What came later than the first results is there only where it isn't the default: so results stay comparable.
+        """
+        defaults = self.__dataclass_fields__
         record = asdict(self)
+        for name in _LATER:
+            if record[name] == defaults[name].default:
+                del record[name]
         record |= {
             "bands": self.bands,
             "rows": self.rows,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import random
 import signal
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from test_readers import DEFAULT, Read
 from dedup._reference import ReferenceKernel
 from dedup.catalog import Catalog
 from dedup.model import Reason
-from dedup.readers import read, records
+from dedup.readers import lines, read
 from dedup.readers.strict_json import NotJson, find_fault, parse_json
 from dedup.readers.text import decode
 from dedup.settings import Settings
@@ -448,6 +451,12 @@ def test_how_a_file_without_texts_is_told(tmp_path: Path, rows: list[bytes], sta
         ("r.jsonl.gz", b"", Reason.CORRUPT, "empty, not gzip data"),
         ("r.jsonl.zst", b"", Reason.CORRUPT, "empty, not zstd data"),
         ("r.jsonl.zst", b'{"text":"x"}\n', Reason.CORRUPT, "not zstd data"),
+        ("r.jsonl", bz2.compress(b"{}", 1), Reason.CORRUPT, "bzip2 data, not lines of JSON; name it .jsonl.bz2"),
+        ("r.jsonl", lzma.compress(b"{}"), Reason.CORRUPT, "xz data, not lines of JSON; name it .jsonl.xz"),
+        ("r.jsonl.bz2", b"", Reason.CORRUPT, "empty, not bzip2 data"),
+        ("r.jsonl.bz2", lzma.compress(b"{}"), Reason.CORRUPT, "not bzip2 data"),
+        ("r.jsonl.xz", b"", Reason.CORRUPT, "empty, not xz data"),
+        ("r.jsonl.xz", b'{"text":"x"}\n', Reason.CORRUPT, "not xz data"),
     ],
 )  # fmt: skip
 def test_record_files_that_are_something_else(
@@ -467,8 +476,8 @@ def _both_ways(path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings =
     native = pytest.importorskip("dedup._native", exc_type=ImportError).NativeKernel()
     expected = Read(path, settings=settings, kernel=ReferenceKernel()).everything
     for size in (1, 20, 1 << 20):
-        monkeypatch.setattr(records, "CHUNK", size)
-        monkeypatch.setattr(records, "BUFFER", size)
+        monkeypatch.setattr(lines, "CHUNK", size)
+        monkeypatch.setattr(lines, "BUFFER", size)
         for kernel, threads in ((ReferenceKernel(), 1), (native, 1), (native, 3)):
             assert Read(path, settings=settings, kernel=kernel, threads=threads).everything == expected
     return expected
@@ -565,6 +574,31 @@ def test_zstd_that_breaks_off(tmp_path: Path, cut: int) -> None:
     assert len(run.texts) < 200 or cut in (-1, -4), "only the checksum is missing"
 
 
+@pytest.mark.parametrize("cut", [1, 3, 12, 40, 3000, -1, -4, -5])
+@pytest.mark.parametrize(("kind", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_bzip2_and_xz_that_break_off(tmp_path: Path, cut: int, kind: str, pack: Any) -> None:
+    (tmp_path / f"r.jsonl.{kind}").write_bytes(pack(ROWS)[:cut])
+    run = Read(f"r.jsonl.{kind}")
+    ((id, (reason, detail)),) = details(run).items()
+    assert (id, reason) == (f"r.jsonl.{kind}", Reason.CORRUPT)
+    name = "bzip2" if kind == "bz2" else "xz"
+    assert detail.startswith(f"the {name} data breaks off" if cut not in (1, 3) or (kind, cut) == ("bz2", 3) else "not")
+    assert len(run.texts) < 200 or cut < 0, "only a checksum is missing"
+
+
+@pytest.mark.parametrize(("kind", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_bzip2_and_xz_keep_what_stands_before_a_fault(tmp_path: Path, kind: str, pack: Any) -> None:
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(pack(ROWS) + b"trailing")
+    (tmp_path / f"b.jsonl.{kind}").write_bytes(pack(ROWS) + pack(ROWS)[:12] + b"\x02" + b"\xff" * 90)
+    run = Read(f"a.jsonl.{kind}", f"b.jsonl.{kind}")
+    assert len(run.texts) == 400
+    name, last = "bzip2" if kind == "bz2" else "xz", "; line 200 is the last that was read"
+    assert details(run) == {
+        f"a.jsonl.{kind}": (Reason.CORRUPT, f"something that isn't {name} data follows the end" + last),
+        f"b.jsonl.{kind}": (Reason.CORRUPT, f"damaged {name} data" + last),
+    }
+
+
 def test_gzip_keeps_what_stands_before_a_fault(tmp_path: Path) -> None:
     raw = bytearray(gzip.compress(ROWS))
     raw[-6] ^= 1  # the checksum
@@ -581,10 +615,10 @@ def test_gzip_keeps_what_stands_before_a_fault(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl.zst"])
+@pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl.bz2", "r.jsonl.xz", "r.jsonl.zst"])
 @given(at=st.integers(0, 4000), bit=st.integers(0, 7))
 def test_a_flipped_bit_never_goes_unsaid(name: str, at: int, bit: int) -> None:
-    raw = bytearray(gzip.compress(ROWS, mtime=0) if name.endswith("gz") else ZST.compress(ROWS))
+    raw = bytearray(PACK[name[8:]](ROWS))
     if (name.endswith("gz") and at in (3, 4, 5, 6, 7, 8, 9)) or at >= len(raw):
         return  # flags, time and system in a gzip header mean nothing for the content
     raw[at] ^= 1 << bit
@@ -598,6 +632,7 @@ def test_a_flipped_bit_never_goes_unsaid(name: str, at: int, bit: int) -> None:
 
 
 ZST = zstandard.ZstdCompressor(write_checksum=True)
+PACK = {"gz": partial(gzip.compress, mtime=0), "bz2": bz2.compress, "xz": lzma.compress, "zst": ZST.compress}
 
 
 def test_a_zstd_window_beyond_what_is_allowed(tmp_path: Path) -> None:
@@ -621,7 +656,7 @@ def test_what_is_decompressed_is_not_held(tmp_path: Path, temporary: Path, name:
         "import resource, sys; from dedup.catalog import *; from dedup.readers import *; from dedup.settings import *\n"
         "list(read([sys.argv[2]], Settings(), Catalog()))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "list(read([sys.argv[1]], Settings(), Catalog()))\n"
+        "list(read([sys.argv[1]], Settings(max_ratio=10**6), Catalog()))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     (tmp_path / "small.jsonl").write_text('{"text":"x"}\n')

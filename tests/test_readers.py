@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import random
 import subprocess
@@ -245,11 +247,14 @@ def test_a_record_file_reached_twice(tmp_path: Path) -> None:
 OWN = b'{"type":"header","format":"dedup-result","format_version":1}\n{"type":"summary"}\n'
 
 
-@pytest.mark.parametrize("name", ["r.jsonl", "r", ".hidden.jsonl", "r.txt", "r.jsonl.gz", "r.gz", "r.jsonl.zst"])
+@pytest.mark.parametrize(
+    "name", ["r.jsonl", "r", ".hidden.jsonl", "r.txt", "r.jsonl.gz", "r.gz", "r.jsonl.zst", "r.jsonl.bz2", "r.xz"]
+)
 def test_an_earlier_result_leaves_no_trace(tmp_path: Path, name: str) -> None:
     write_tree(tmp_path / "d", {"a": "1"})
     expected = Read("d").everything
-    pack = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress}.get(name.rpartition(".")[2], bytes)
+    packs = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress, "bz2": bz2.compress, "xz": lzma.compress}
+    pack = packs.get(name.rpartition(".")[2], bytes)
     (tmp_path / "d" / name).write_bytes(pack(OWN))
     os.link(tmp_path / "d" / name, tmp_path / "d" / "zz")
     for options in ({}, {"exclude": [f"d/{name}"]}):
@@ -406,6 +411,10 @@ SKIPPABLE = b"\x50\x2a\x4d\x18\x04\x00\x00\x00skip"
         ("r.jsonl.gz", lambda a, b: GZ(b"") + GZ(a + b)),
         ("r.JSONL.Zst", lambda a, b: ZST(a + b)),
         ("r.jsonl.zst", lambda a, b: ZST(a) + SKIPPABLE + ZST(b)),
+        ("r.jsonl.bz2", lambda a, b: bz2.compress(a) + bz2.compress(b, 1)),
+        ("r.jsonl.BZ2", lambda a, b: bz2.compress(a) + bytes(5000) + bz2.compress(b) + bytes(7)),
+        ("r.jsonl.xz", lambda a, b: lzma.compress(a) + bytes(4096) + lzma.compress(b)),
+        ("r.ndjson.XZ", lambda a, b: lzma.compress(a, check=lzma.CHECK_NONE) + lzma.compress(b"") + lzma.compress(b)),
         ("r.NDJSON", lambda a, b: a + b),
     ],
 )

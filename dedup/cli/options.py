@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -13,6 +14,30 @@ from dedup.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT = Settings()
+
+
+if TYPE_CHECKING:
+    _IntType = click.ParamType[int]  # later versions of click have it so, and only for type checkers
+else:
+    _IntType = click.ParamType
+
+
+class _Size(_IntType):
+    """A number of bytes: 100000, 64K, 100M, 2G or 1T, in powers of a thousand."""
+
+    name = "size"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)B?", value.strip().upper())
+        if match is None:
+            self.fail(f"{value!r} is not a size; give bytes, or for example 64K, 100M or 2G", parameter, context)
+        factor: int = 1000 ** " KMGT".index(match[2] or " ")
+        return int(match[1]) * factor
+
+
+SIZE = _Size()
 
 _COMPARING = [
     click.option("--threshold", type=float, default=DEFAULT.threshold, show_default=True, metavar="T",
@@ -36,6 +61,12 @@ _FIELDS = [
                  help="Field of a record that holds its text; a.b reaches inside objects."),
     click.option("--id-field", default=DEFAULT.id_field, show_default=True, metavar="NAME",
                  help="Field of a record that holds its id."),
+    click.option("--max-record", type=SIZE, default=DEFAULT.max_record, show_default="100M", metavar="SIZE",
+                 help="Bytes of one document at most; longer ones are skipped. 100000, 64K, 2G …"),
+    click.option("--max-bytes", type=SIZE, default=DEFAULT.max_bytes, show_default="1T", metavar="SIZE",
+                 help="Bytes that one compressed file may unpack to."),
+    click.option("--max-ratio", type=int, default=DEFAULT.max_ratio, show_default=True, metavar="N",
+                 help="How many times its own size a compressed file may unpack to, once that is 100 MB."),
 ]  # fmt: skip
 _COLOUR = [
     click.option("--color", "--colour", "color", type=click.Choice(["auto", "always", "never"]), default="auto",

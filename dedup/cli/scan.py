@@ -64,9 +64,9 @@ def command(
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
-    INPUT is a directory, a text file, a record file (.jsonl or .ndjson, also .gz or .zst), or - for
-    JSON Lines on standard input. Without -o or --json a summary is printed, with the largest clusters
-    and what differs in each.
+    INPUT is a directory, a text file, a record file (.jsonl or .ndjson, also .gz, .bz2, .xz or
+    .zst), or - for JSON Lines on standard input. Without -o or --json a summary is printed, with the
+    largest clusters and what differs in each.
 
     \b
     Examples:

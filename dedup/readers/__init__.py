@@ -3,6 +3,7 @@
 - ``tree``: what there is to read, each file once; ``formats`` and ``names``: how, and what it is called
 - ``streams``: opening without blocking; ``unpack``: decompressing
 - ``text``: one file, one document
+- ``lines``: a stream cut into lines
 - ``records``: one line, one document; ``strict_json``: what a line may be
 - ``reading``: all of it, in batches
 - ``reread``: one document again, if it hasn't changed

@@ -5,12 +5,14 @@ A new format is one entry here and one reader beside `records`.
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from dedup.readers.names import last_part
 from dedup.readers.strict_json import NotJson, parse_json
+from dedup.readers.unpack import UNPACKERS, Damaged
 
 HEAD = 1 << 16
 TEMPORARY = ".dedup-tmp-"  # writers name their unfinished files so
@@ -23,7 +25,7 @@ class Format(NamedTuple):
     compression: str | None = None
 
 
-_RECORD_FILE = re.compile(r".\.(?:jsonl|ndjson)(?:\.(gz|zst))?\Z", re.IGNORECASE | re.DOTALL)
+_RECORD_FILE = re.compile(r".\.(?:jsonl|ndjson)(?:\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE | re.DOTALL)
 
 # First bytes that no text begins with, or none that is meant as text.
 _MAGIC = {
@@ -36,7 +38,7 @@ _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
-    b"BZh91AY&SY": "bzip2",
+    **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
     b"\xfd7zXZ\0": "xz",
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
@@ -44,7 +46,7 @@ _MAGIC = {
     b"PAR1": "Parquet",
     b"ARROW1\0\0": "Arrow",
 }
-_COMPRESSED = ("gzip", "zstd")
+COMPRESSED = {"gzip": "gz", "bzip2": "bz2", "xz": "xz", "zstd": "zst"}  # and how their names end
 _OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-(?:result|decisions)"\s*[,}]')
 _OWN_FORMATS = ("dedup-result", "dedup-decisions")
 
@@ -75,7 +77,7 @@ def is_unfinished(name: str) -> bool:
 def is_own_result(head: bytes) -> bool:
     """Whether a file that begins so is an earlier result or decisions file of ours, compressed or not."""
     kind = magic(head)
-    if kind in _COMPRESSED:
+    if kind in COMPRESSED:
         head = _unpacked_head(head, kind)
     if not any(name.encode() in head[:HEAD] for name in _OWN_FORMATS):
         return False
@@ -94,6 +96,11 @@ def _unpacked_head(head: bytes, kind: str) -> bytes:
         try:
             return zlib.decompressobj(31).decompress(head, HEAD)
         except zlib.error:
+            return b""
+    if kind != "zstd":
+        try:
+            return next(UNPACKERS[COMPRESSED[kind]](cast("io.RawIOBase", io.BytesIO(head))), b"")[:HEAD]
+        except Damaged:
             return b""
     import zstandard
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -12,12 +13,13 @@ from typing import BinaryIO
 
 from dedup.errors import InputError
 from dedup.readers.formats import Format, format_of
+from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import STDIN, shown, to_fs, to_name, without_slashes
 from dedup.readers.records import BOM, id_of, text_of
 from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.text import OwnResult, decode, read_text
-from dedup.readers.unpack import Damaged
+from dedup.readers.unpack import Damaged, Limits
 from dedup.settings import Settings
 
 _SHOWN_MATCHES = 5
@@ -46,7 +48,7 @@ def open_one(spec: str, settings: Settings, stdin: BinaryIO | None = None) -> tu
     if info is not None:
         if format_of(path).kind == "records":
             return _only_record(path, settings)
-        return path, _text_file(path)
+        return path, _text_file(path, settings)
     for record_file, wanted in _splits(name):
         info = _stat(record_file)
         if info is not None and not stat.S_ISDIR(info.st_mode):
@@ -73,10 +75,10 @@ def _stat(name: str) -> os.stat_result | None:
         return None
 
 
-def _text_file(name: str) -> str:
+def _text_file(name: str, settings: Settings) -> str:
     try:
         with open_regular(name, follow=True)[0] as file:
-            return _decoded(name, read_text(file))
+            return _decoded(name, read_text(file, settings.max_record))
     except OwnResult:
         raise InputError(f"{shown(name)} is a result of dedup, not a document\nGive one of its documents") from None
     except Refused as refusal:
@@ -96,7 +98,7 @@ def _unreadable(name: str, refusal: Refused) -> InputError:
 
 def _only_record(path: str, settings: Settings) -> tuple[str, str]:
     """The record of a file that has no other."""
-    lines = [number for number, line in _lines(path) if _has_text(line, settings)]
+    lines = [number for number, line in _lines(path, settings) if _has_text(line, settings)]
     if len(lines) == 1:
         return f"{path}:{lines[0]}", _record(path, f":{lines[0]}", settings)
     raise InputError(
@@ -109,9 +111,10 @@ def _record(path: str, wanted: str, settings: Settings) -> str:
     """The text of the record that is wanted: by line, by id, or by ``id@path:line`` for an id that occurs twice."""
     by_line = re.fullmatch(r":([0-9]{1,18})", wanted)
     if by_line:
-        found = [(number, line) for number, line in _lines(path) if number == int(by_line[1])]
+        found = [(number, line) for number, line in _lines(path, settings) if number == int(by_line[1])]
     else:
-        found = [(number, line) for number, line in _lines(path) if _is_called(line, number, path, wanted, settings)]
+        lines = _lines(path, settings)
+        found = [(number, line) for number, line in lines if _is_called(line, number, path, wanted, settings)]
     if not found:
         what = f"line {by_line[1]}" if by_line else f"record with the id {shown(wanted)!r}"
         raise InputError(f"{shown(path)} has no {what}\nA record's id is in its field {shown(settings.id_field)!r}")
@@ -147,17 +150,21 @@ def _has_text(line: bytes, settings: Settings) -> bool:
     return True
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, blank ones left out."""
+def _lines(path: str, settings: Settings) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, blank ones and those that are too long left out."""
     how: Format = format_of(path)
     try:
         opened, _ = open_regular(path, follow=True)
-        with opened, closing(unpacked(Stored(opened, digest=False), how.compression)) as lines:
-            for number, line in enumerate(lines, 1):
-                raw = line.removesuffix(b"\n")
-                body = raw.removeprefix(BOM) if number == 1 else raw
-                if body and not body.isspace():
-                    yield number, body
+        limits = Limits(settings.max_bytes, settings.max_ratio)
+        with opened, closing(unpacked(Stored(opened, digest=False), how.compression, limits)) as stream:
+            number = 0
+            for lines in whole_lines(stream, settings.max_record):
+                for line in [b""] if isinstance(lines, TooLong) else io.BytesIO(lines):
+                    number += 1
+                    raw = line.removesuffix(b"\n")
+                    body = raw.removeprefix(BOM) if number == 1 else raw
+                    if body and not body.isspace():
+                        yield number, body
     except Refused as refusal:
         raise _unreadable(path, refusal) from refusal
     except (Damaged, OSError) as error:

@@ -17,13 +17,13 @@ from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Input, Reason, Skipped, id_key
-from dedup.readers.formats import HEAD, Format, format_of, is_own_result, magic
+from dedup.readers.formats import COMPRESSED, HEAD, Format, format_of, is_own_result, magic
 from dedup.readers.names import STDIN
 from dedup.readers.records import RecordFile
 from dedup.readers.streams import Refused, Stored, open_regular, raw_stream, unpacked, words_of
 from dedup.readers.text import OwnResult, decode, mark_of, read_text
 from dedup.readers.tree import Found, Listing, list_inputs
-from dedup.readers.unpack import Damaged
+from dedup.readers.unpack import Damaged, Limits, OverLimit
 from dedup.settings import Settings
 
 BATCH_BYTES = 8 << 20
@@ -150,7 +150,7 @@ class _Reading:
     def _text_file(self, file: Found) -> bytes:
         opened, info = open_regular(file.id, follow=file.named)
         with opened:
-            raw = read_text(opened)
+            raw = read_text(opened, self._settings.max_record)
         self._bytes += len(raw)
         text = decode(raw)
         source = Source(file.id, "text", file.id, time=info.st_mtime, follow=file.named)
@@ -194,7 +194,7 @@ class _Reading:
 
         records: RecordFile | None = None
         intact = True
-        lines = unpacked(stored, source.compression)
+        lines = unpacked(stored, source.compression, Limits(self._settings.max_bytes, self._settings.max_ratio))
         try:
             _look_at_head(lines.peek(HEAD), source)
             records = RecordFile(
@@ -260,7 +260,7 @@ def _look_at_head(head: bytes, source: Source) -> None:
     if is_own_result(head):
         raise OwnResult
     if kind := magic(head):
-        ending = {"gzip": "gz", "zstd": "zst"}.get(kind)
+        ending = COMPRESSED.get(kind)
         hint = "decompress it first" if source.stream or source.compression else f"name it .jsonl.{ending}"
         raise Refused(Reason.CORRUPT, f"{kind} data, not lines of JSON" + (f"; {hint}" if ending else ""))
     mark = mark_of(head)
@@ -273,7 +273,13 @@ def _stopped(name: str, error: Exception, line: int) -> Skipped:
     if isinstance(error, Refused):
         return Skipped(name, error.reason, error.detail)
     what = words_of(error) if isinstance(error, OSError) else str(error)
-    reason = Reason.UNREADABLE if isinstance(error, OSError) else Reason.CORRUPT
+    reason = (
+        Reason.UNREADABLE
+        if isinstance(error, OSError)
+        else Reason.OVER_LIMIT
+        if isinstance(error, OverLimit)
+        else Reason.CORRUPT
+    )
     return Skipped(name, reason, f"{what}; line {line} is the last that was read" if line else what)
 
 

@@ -15,13 +15,12 @@ from dedup._arrays import I64, Buffer, RecordRows, Texts, encode, offsets_of
 from dedup._kernels import Kernel
 from dedup.catalog import Catalog
 from dedup.model import Reason, Skipped, id_key
+from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import shown
-from dedup.readers.streams import BUFFER, Refused
 from dedup.readers.strict_json import NotJson, compact, is_exact, parse_exact, parse_json
-from dedup.readers.unpack import Damaged
+from dedup.readers.text import too_long
 from dedup.settings import Settings
 
-CHUNK = 8 << 20  # bytes of lines that are read at once
 BOM = b"\xef\xbb\xbf"
 _SHOWN_FIELDS = 12
 _MISSING = object()
@@ -116,7 +115,13 @@ class RecordFile:
         """The texts of the records, some at a time; when they come out, they are the catalog's last rows."""
         plain = all(map(_is_plain, (self._settings.text_field, self._settings.id_field))) and self._keep_field is None
         chunk = self._chunk_natively if plain and self._kernel.read_records else self._chunk
-        for lines in _chunks(stream):
+        for lines in whole_lines(stream, self._settings.max_record):
+            if isinstance(lines, TooLong):
+                self.line += 1
+                self._offset += lines.length
+                refusal = too_long(self._settings.max_record)
+                self._skip(_of_line(self._path, self.line, refusal.reason, refusal.detail))
+                continue
             texts = chunk(lines)
             self._offset += len(lines)
             if texts.count:
@@ -262,38 +267,6 @@ class RecordFile:
             for line in range(run.first, run.last + 1):
                 self._skip(_of_line(self._path, line, Reason.NO_TEXT, run.problem))
         self._without_text = []
-
-
-def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
-    """The stream cut behind newlines, into pieces of some megabytes.
-
-    A stream that breaks off raises after every whole line before the fault has come out.
-    """
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        try:
-            block = stream.read1(BUFFER)
-        except (Refused, Damaged, OSError):
-            if whole := _whole_lines(parts):
-                yield whole
-            raise
-        if not block:
-            break
-        parts.append(block)
-        size += len(block)
-        if size >= CHUNK and b"\n" in block:
-            joined = b"".join(parts)
-            end = joined.rindex(b"\n") + 1
-            yield joined[:end]
-            parts, size = [joined[end:]], len(joined) - end
-    if size:
-        yield b"".join(parts)
-
-
-def _whole_lines(parts: list[bytes]) -> bytes:
-    joined = b"".join(parts)
-    return joined[: joined.rfind(b"\n") + 1]
 
 
 def _is_plain(name: str) -> bool:

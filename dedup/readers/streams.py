@@ -14,7 +14,7 @@ import xxhash
 from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.readers.names import to_fs
-from dedup.readers.unpack import UNPACKERS, Damaged
+from dedup.readers.unpack import UNPACKERS, Damaged, Limits, within
 
 BUFFER = 1 << 20
 
@@ -182,14 +182,17 @@ class _Unpacked(io.RawIOBase):
         return True
 
 
-def unpacked(stored: Stored, compression: str | None) -> io.BufferedReader:
+def unpacked(stored: Stored, compression: str | None, limits: Limits | None = None) -> io.BufferedReader:
     """What a stored file holds, buffered.
 
-    Reading it may raise `Damaged` or OSError, after everything that stands before the fault.
+    Reading it may raise `Damaged` (also `OverLimit`) or OSError, after everything that stands before the fault.
     """
     if compression is None:
         return io.BufferedReader(stored, BUFFER)
-    return io.BufferedReader(_Unpacked(UNPACKERS[compression](stored)), BUFFER)
+    pieces = UNPACKERS[compression](stored)
+    if limits is not None:
+        pieces = within(limits, pieces, lambda: stored.size)
+    return io.BufferedReader(_Unpacked(pieces), BUFFER)
 
 
 def raw_stream(stream: BinaryIO) -> IO[bytes]:

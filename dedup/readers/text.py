@@ -9,6 +9,7 @@ import os
 from dedup.model import Reason
 from dedup.readers.formats import HEAD, is_own_result, magic
 from dedup.readers.streams import Refused, words_of
+from dedup.settings import MOST_BYTES
 
 # UTF-32 before UTF-16: the mark of the one begins with that of the other.
 _MARKS = (
@@ -29,12 +30,12 @@ def mark_of(raw: bytes) -> tuple[bytes, str] | None:
     return next((mark for mark in _MARKS if raw.startswith(mark[0])), None)
 
 
-def read_text(file: io.FileIO) -> bytes:
-    """All bytes of a file that may be a text.
+def read_text(file: io.FileIO, limit: int = MOST_BYTES) -> bytes:
+    """All bytes of a file that may be a text, ``limit`` at most.
 
     Raises:
         OwnResult: it is a result of ours.
-        Refused: it can't be read, or its beginning shows that it is no text.
+        Refused: it can't be read, is larger than the limit, or its beginning shows that it is no text.
     """
     try:
         head = file.read(HEAD)
@@ -45,17 +46,38 @@ def read_text(file: io.FileIO) -> bytes:
         if mark_of(head) is None and (kind := magic(head)):
             raise Refused(Reason.BINARY, kind)  # before all of a large one is read
         _refuse_nul(head)
-        if len(head) < HEAD and len(head) >= os.fstat(file.fileno()).st_size:
+        size = os.fstat(file.fileno()).st_size
+        if max(size, len(head)) > limit:
+            raise too_long(limit)
+        if len(head) < HEAD and len(head) >= size:
             return head
         file.seek(0)
-        raw = file.readall()
+        raw = _read_all(file, limit)
     except OSError as error:
         raise Refused(Reason.UNREADABLE, words_of(error)) from error
     except MemoryError:
         raise Refused(Reason.UNREADABLE, "larger than the memory there is") from None
-    if raw is None:
-        raise Refused(Reason.UNREADABLE, "no data to read now")
     return raw
+
+
+def _read_all(file: io.FileIO, limit: int) -> bytes:
+    """Everything up to the end, which may be further on than the size said: a file that grows, or one of /proc."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= limit:
+        part = file.read(min(max(os.fstat(file.fileno()).st_size - size, 0) + HEAD, limit + 1 - size))
+        if part is None:
+            raise Refused(Reason.UNREADABLE, "no data to read now")
+        if not part:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.append(part)
+        size += len(part)
+    raise too_long(limit)
+
+
+def too_long(limit: int) -> Refused:
+    """The refusal of a document that is too long."""
+    return Refused(Reason.OVER_LIMIT, f"longer than {limit:,} bytes; --max-record allows more")
 
 
 def decode(raw: bytes) -> bytes:

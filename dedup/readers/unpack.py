@@ -5,15 +5,21 @@ A new compression is one generator and one line in `UNPACKERS`.
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
 CHUNK = 1 << 16
 PIECE = 1 << 20
 # A zstd frame may expand 32,000-fold and its decoder gives all that a chunk holds at once: 64 MB at most so.
 ZSTD_CHUNK = 2048
 ZSTD_WINDOW = 128 << 20
+XZ_CHUNK = 2048  # what stands in the same chunk before a fault is lost
+XZ_MEMORY = 128 << 20
+RATIO_FROM = 100_000_000  # bytes that any file may unpack to
 
 
 class Damaged(Exception):
@@ -103,4 +109,105 @@ def _zstd_words(error: str, first: bool) -> str:
     return "not zstd data" if first and "nknown frame" in error else "damaged zstd data"
 
 
-UNPACKERS: dict[str, Callable[[io.RawIOBase], Iterator[bytes]]] = {"gz": gunzip, "zst": unzstd}
+def bunzip2(source: io.RawIOBase) -> Iterator[bytes]:
+    """Plain bytes of a bzip2 file, all its streams; checksums are checked.
+
+    Raises:
+        Damaged: after the blocks that stand before that of the fault.
+    """
+    return _members(source, bz2.BZ2Decompressor, "bzip2", b"BZh")
+
+
+def unxz(source: io.RawIOBase) -> Iterator[bytes]:
+    """Plain bytes of an xz file, all its streams; checksums are checked.
+
+    Raises:
+        Damaged: after what stands in the 2 kB pieces before that of the fault.
+    """
+    return _members(source, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY), "xz", b"\xfd7zXZ\0")
+
+
+class _Member(Protocol):
+    """What bz2 and lzma have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+def _members(source: io.RawIOBase, start: Callable[[], _Member], kind: str, magic: bytes) -> Iterator[bytes]:
+    """Plain bytes of one stream after another, with zeros between them or not."""
+    stored = io.BufferedReader(source, CHUNK)
+    data = stored.read(XZ_CHUNK)
+    if not data.startswith(magic):
+        raise Damaged(f"not {kind} data" if data else f"empty, not {kind} data")
+    member = start()
+    while True:
+        if member.eof:
+            data = (member.unused_data or stored.read(XZ_CHUNK)).lstrip(b"\0")
+            while not data and (more := stored.read(XZ_CHUNK)):
+                data = more.lstrip(b"\0")
+            if not data:
+                return
+            data += stored.read(len(magic))
+            if not data.startswith(magic):
+                raise Damaged(f"something that isn't {kind} data follows the end")
+            member = start()
+        elif not data and member.needs_input:
+            data = stored.read(XZ_CHUNK)
+            if not data:
+                raise Damaged(f"the {kind} data breaks off")
+        try:
+            piece = member.decompress(data, PIECE)
+        except lzma.LZMAError as error:
+            needs = "emory" in str(error)
+            raise Damaged(f"the xz data needs more than {XZ_MEMORY >> 20} MB" if needs else "damaged xz data") from None
+        except (OSError, ValueError):
+            raise Damaged(f"damaged {kind} data") from None
+        data = b""
+        if piece:
+            yield piece
+
+
+UNPACKERS: dict[str, Callable[[io.RawIOBase], Iterator[bytes]]] = {
+    "gz": gunzip,
+    "bz2": bunzip2,
+    "xz": unxz,
+    "zst": unzstd,
+}
+
+
+class OverLimit(Damaged):
+    """A compressed stream holds more than it may; what came before was read."""
+
+
+class Limits(NamedTuple):
+    """How much a compressed file may unpack to: so many bytes, and so many times its own size."""
+
+    bytes: int
+    ratio: int
+
+
+def within(limits: Limits, pieces: Iterator[bytes], stored: Callable[[], int]) -> Iterator[bytes]:
+    """The pieces, up to where a limit is passed.
+
+    Args:
+        limits: see `Limits`.
+        pieces: what is unpacked.
+        stored: how many compressed bytes have been read.
+
+    Raises:
+        OverLimit: the limit is passed.
+    """
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limits.bytes:
+            raise OverLimit(f"unpacks to more than {limits.bytes:,} bytes; --max-bytes allows more")
+        if size > RATIO_FROM and size > limits.ratio * stored():
+            raise OverLimit(f"unpacks to more than {limits.ratio:,} times its size; --max-ratio allows more")
+        yield piece
