@@ -6,20 +6,20 @@ read -> sketch -> collapse exact copies -> candidates, verification and greedy p
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
+from collections.abc import Generator, Iterable, Sequence, Sized
 from contextlib import closing
 
 import numpy as np
-import xxhash
 
-from dedup._arrays import Texts, encode, offsets_of
+from dedup._arrays import Texts
 from dedup._kernels import Kernel, load_kernel
-from dedup.catalog import Catalog, Source
+from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
 from dedup.exact import collapse
+from dedup.intake import Documents, Held, read_documents
 from dedup.keep import assign
-from dedup.model import Document, Funnel, Limit
+from dedup.model import Funnel, Limit
 from dedup.progress import Callback, Stages
 from dedup.readers import read
 from dedup.result import Result
@@ -27,7 +27,6 @@ from dedup.settings import Settings
 from dedup.sketch import SketchColumns
 from dedup.spool import Spool
 
-BATCH_BYTES = 8 << 20
 MOST_THREADS = 1024
 
 
@@ -64,7 +63,7 @@ def scan(
 
 
 def find_duplicates(
-    documents: Iterable[str | tuple[str, str] | Document],
+    documents: Documents,
     settings: Settings | None = None,
     *,
     threads: int | None = None,
@@ -73,31 +72,29 @@ def find_duplicates(
     """Find the copies among documents in memory.
 
     Args:
-        documents: texts (named ``"0"``, ``"1"``, … by their position), pairs of id and text, or
-            `Document` objects. Any iterable, read once.
+        documents: read once. Any iterable of texts (named ``"0"``, ``"1"``, … by their position), of pairs of
+            id and text, of records (mappings with ``settings.text_field`` and perhaps ``settings.id_field``) or of
+            `Document`; a mapping of ids to texts; a column or a table of pandas, polars, Arrow (whatever has
+            ``__arrow_c_stream__``) or Hugging Face datasets, whose text is not copied where its layout allows.
+            None and null are an empty text.
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
-        SettingsError: an id occurs twice.
+        SettingsError: an id occurs twice, or this is nothing that holds documents.
+        InputError: a column holds bytes that aren't UTF-8.
 
     >>> texts = {"a": "the cat sat on the mat today", "b": "The cat sat on the mat -- today!", "c": "dogs"}
     >>> find_duplicates(texts.items()).summary["exact"]
     1
     """
-    if isinstance(documents, (str, Mapping)):
-        raise SettingsError(
-            f"documents is a {type(documents).__name__}; it must be an iterable of texts, of pairs of id and text, or "
-            "of Document\nFor a mapping of ids to texts give its items()"
-        )
     settings = settings or Settings()
-    catalog = Catalog()
-    texts: list[str] = []
+    catalog, held = Catalog(), Held()
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
-    batches = _in_memory(documents, catalog, settings, texts, stages)
-    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=texts)
+    batches = _told(read_documents(documents, catalog, settings, held), catalog, stages)
+    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=held)
 
 
 def _run(
@@ -107,7 +104,7 @@ def _run(
     kernel: Kernel,
     threads: int,
     stages: Stages,
-    texts: list[str] | None,
+    texts: Held | None,
 ) -> Result:
     with Spool() as spool, closing(batches):
         columns = SketchColumns(spool, settings.bands)
@@ -157,53 +154,7 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-def _in_memory(
-    documents: Iterable[str | tuple[str, str] | Document],
-    catalog: Catalog,
-    settings: Settings,
-    texts: list[str],
-    stages: Stages,
-) -> Generator[Texts, None, None]:
-    """Batches of documents from memory, each entered into the catalog."""
-    source = catalog.add_source(Source(path=None, kind="memory"))
-    wanted = settings.keep_field
-    seen: dict[str, int] = {}
-    batch: list[bytes] = []
-    size = 0
-    for position, item in enumerate(documents):
-        document = _document(position, item)
-        if document.id in seen:
-            raise SettingsError(
-                f"the id {document.id!r} occurs twice, at positions {seen[document.id]} and {position}\n"
-                "Give every document an id of its own"
-            )
-        seen[document.id] = position
-        raw = encode(document.text)
-        field = document.fields.get(wanted) if wanted else None
-        digest = xxhash.xxh3_128_digest(raw)
-        catalog.add(source, document.id, size=len(raw), digest=digest, time=document.time, field=field)
-        texts.append(document.text)
-        batch.append(raw)
-        size += len(raw)
-        if size >= BATCH_BYTES:
-            yield _texts(batch)
-            batch, size = [], 0
-            stages.reach(len(catalog), len(catalog))
-    yield _texts(batch)
-
-
-def _texts(batch: list[bytes]) -> Texts:
-    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
-
-
-def _document(position: int, item: str | tuple[str, str] | Document) -> Document:
-    match item:
-        case Document():
-            return item
-        case str():
-            return Document(str(position), item)
-        case (str(id), str(text)):
-            return Document(id, text)
-    raise SettingsError(
-        f"document {position} is a {type(item).__name__}; it must be a text, a pair of id and text, or a Document"
-    )
+def _told(batches: Iterable[Texts], catalog: Catalog, stages: Stages) -> Generator[Texts, None, None]:
+    for batch in batches:
+        yield batch
+        stages.reach(len(catalog), len(catalog))

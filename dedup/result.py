@@ -7,21 +7,27 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup import verify
 from dedup._arrays import I64, U32
 from dedup._version import __version__
 from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
+from dedup.intake import Held
 from dedup.keep import Assignment
 from dedup.model import UNREAD, Cluster, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
 from dedup.progress import Step
 from dedup.readers import Rereader
 from dedup.settings import Settings
 from dedup.writers import encode_line, write_lines
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 FORMAT_VERSION = 1
 _ORDER = {relation: place for place, relation in enumerate(Relation)}
@@ -56,7 +62,7 @@ class Result:
     _assignment: Assignment
     _tokens: U32
     _shingles: U32
-    _texts: list[str] | None = None
+    _texts: Held | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -93,14 +99,22 @@ class Result:
         """Every dropped document, cluster by cluster."""
         return [drop for cluster in self.clusters for drop in cluster.drops]
 
+    def ids(self) -> list[str]:
+        """Ids of all documents, in the order they were read."""
+        return [self._catalog.id(row) for row in range(len(self._catalog))]
+
+    def keep_mask(self) -> NDArray[np.bool_]:
+        """bool[n]: whether each document stays, in the order they were read."""
+        mask: NDArray[np.bool_] = self.kept_rows == np.arange(len(self._catalog))
+        return mask
+
     def kept_ids(self) -> list[str]:
         """Ids of the documents that stay, in the order they were read."""
-        kept = self._kept_row
-        return [self._catalog.id(row) for row in range(len(self._catalog)) if kept[row] == row]
+        return [self._catalog.id(row) for row in np.flatnonzero(self.keep_mask()).tolist()]
 
     def dropped_rows(self) -> I64:
         """The dropped documents as their places in the order of reading, from 0, ascending."""
-        return np.flatnonzero(self._kept_row != np.arange(len(self._kept_row)))
+        return np.flatnonzero(~self.keep_mask())
 
     @property
     def empty_ids(self) -> list[str]:
@@ -109,7 +123,7 @@ class Result:
         return sorted(ids, key=id_key)
 
     @cached_property
-    def _kept_row(self) -> I64:
+    def kept_rows(self) -> I64:
         """int64[n]: for each row the row kept for it, its own where it is kept."""
         stands = self._unique.rows.copy()
         for rank, row in self._assignment.row.items():
@@ -121,8 +135,8 @@ class Result:
 
     def _clusters(self) -> Iterator[Cluster]:
         dropped = self.dropped_rows()
-        by_keeper = dropped[np.argsort(self._kept_row[dropped], kind="stable")]
-        keepers, starts = np.unique(self._kept_row[by_keeper], return_index=True)
+        by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
+        keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
         members = np.split(by_keeper, starts[1:]) if len(keepers) else []
         order = keep_order(keepers, self._shingles, self._tokens, self._catalog.id_bytes)
         for number, place in enumerate(order.tolist()):
@@ -173,7 +187,7 @@ class Result:
         Raises:
             InputError: one is gone, or has changed since the scan.
         """
-        with Rereader(self._catalog, self._texts.__getitem__ if self._texts is not None else None) as again:
+        with Rereader(self._catalog, self._texts) as again:
             rows = [self._row_of[document.id] for document in documents]
             texts = {row: again.text(row) for row in sorted(rows)}  # cheapest in this order
             return [texts[row] for row in rows]
@@ -222,6 +236,34 @@ class Result:
             OutputError: it can't be written.
         """
         write_lines(self.records(), path)
+
+    def to_arrow(self) -> pa.Table:
+        """A table with a row for each document, in the order they were read.
+
+        Its columns are ``id``, ``kept``, ``cluster``, ``kept_id``, ``relation``, ``jaccard`` and ``containment``;
+        what doesn't apply is null. `scan` and frames of other libraries speak Arrow too.
+
+        Raises:
+            SettingsError: pyarrow is not installed.
+        """
+        from dedup.frames import to_arrow
+
+        return to_arrow(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same as `to_arrow`, as a data frame.
+
+        Raises:
+            SettingsError: pandas is not installed.
+        """
+        from dedup.frames import to_pandas
+
+        return to_pandas(self)
+
+    def _repr_html_(self) -> str:
+        from dedup.frames import to_html
+
+        return to_html(self)
 
 
 def _drop_order(drop: Drop) -> tuple[int, float, bytes]:
