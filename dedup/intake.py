@@ -22,7 +22,6 @@ from dedup.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_BYTES = 8 << 20
 _DATASET_ROWS = 1000
 
 Row: TypeAlias = "str | tuple[str, str] | Document | Mapping[str, Any] | None"
@@ -61,7 +60,9 @@ class Held:
         return self._parts[part][row - self._starts[part]]
 
 
-def read_documents(documents: Documents, catalog: Catalog, settings: Settings, held: Held) -> Iterator[Texts]:
+def read_documents(
+    documents: Documents, catalog: Catalog, settings: Settings, held: Held, batch_bytes: int
+) -> Iterator[Texts]:
     """Batches of texts, each of whose documents is entered into the catalog and held for later.
 
     Args:
@@ -69,13 +70,14 @@ def read_documents(documents: Documents, catalog: Catalog, settings: Settings, h
         catalog: gets a row for every document.
         settings: says which fields of records and tables are looked at.
         held: gets the texts, without a copy.
+        batch_bytes: a batch ends with the text that reaches so many bytes.
 
     Raises:
         SettingsError: it is nothing that holds documents, an id occurs twice, a table lacks the column
             of texts, or pyarrow is needed and not installed.
         InputError: a column holds bytes that aren't UTF-8.
     """
-    entry = _Entry(catalog, settings)
+    entry = _Entry(catalog, settings, batch_bytes)
     if isinstance(documents, (str, bytes)):
         raise SettingsError(
             f"documents is a {type(documents).__name__}; it must be an iterable of texts\nFor a single text give [text]"
@@ -97,8 +99,9 @@ def read_documents(documents: Documents, catalog: Catalog, settings: Settings, h
 class _Entry:
     """Enters documents into the catalog, and finds ids that occur twice."""
 
-    def __init__(self, catalog: Catalog, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings, batch_bytes: int) -> None:
         self.settings = settings
+        self.batch_bytes = batch_bytes
         self._catalog = catalog
         self._source = catalog.add_source(Source(path=None, kind="memory"))
         self._seen: dict[str, int] = {}
@@ -131,7 +134,7 @@ def _rows(rows: Iterator[Row], entry: _Entry, held: Held) -> Iterator[Texts]:
         batch.append(raw)
         texts.append(document.text)
         size += len(raw)
-        if size >= BATCH_BYTES:
+        if size >= entry.batch_bytes:
             held.append(texts)
             yield Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
             batch, texts, size = [], [], 0
@@ -256,7 +259,7 @@ def _column(
     held.append(_Column(column))
     start = 0
     while start < rows:
-        stop = int(np.searchsorted(offsets, offsets[start] + BATCH_BYTES, side="left"))
+        stop = int(np.searchsorted(offsets, offsets[start] + entry.batch_bytes, side="left"))
         stop = min(rows, max(stop, start + 1))
         names = ids[start:stop].to_pylist() if ids is not None else [None] * (stop - start)
         values = fields[start:stop].to_pylist() if fields is not None else [None] * (stop - start)

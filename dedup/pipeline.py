@@ -30,6 +30,9 @@ from dedup.spool import Spool
 MOST_THREADS = 1024
 
 
+BATCH_BYTES = 8 << 20  # texts go through the kernel in batches of about this size
+
+
 def scan(
     inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str],
     settings: Settings | None = None,
@@ -57,7 +60,10 @@ def scan(
     stages.begin("read", None, "bytes")
     names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     kernel, threads = load_kernel(), _checked(threads)
-    batches = read(names, settings, catalog, exclude=exclude, on_progress=stages.reach, kernel=kernel, threads=threads)
+    batches = read(
+        names, settings, catalog,
+        exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach, kernel=kernel, threads=threads,
+    )  # fmt: skip
     stages.begin("read", catalog.total_bytes, "bytes")
     return _run(batches, catalog, settings, kernel, threads, stages, texts=None)
 
@@ -93,7 +99,7 @@ def find_duplicates(
     catalog, held = Catalog(), Held()
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
-    batches = _told(read_documents(documents, catalog, settings, held), catalog, stages)
+    batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
     return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=held)
 
 

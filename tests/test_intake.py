@@ -108,12 +108,12 @@ class TestArrow:
 
         column = self.pa.array(["some text", "and more"])
         start = column.buffers()[2].address
-        for batch in read_documents(column, Catalog(), dedup.Settings(), Held()):
+        for batch in read_documents(column, Catalog(), dedup.Settings(), Held(), 8):
             here = np.frombuffer(batch.blob, np.uint8).ctypes.data
             assert start <= here < start + column.buffers()[2].size
 
     def test_batches_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dedup.intake.BATCH_BYTES", 16)
+        monkeypatch.setattr("dedup.pipeline.BATCH_BYTES", 16)
         expected(dedup.find_duplicates(self.columns()["table"]), POSITIONS)
 
     def test_keep_policy_reads_a_column(self) -> None:
