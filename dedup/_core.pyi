@@ -65,6 +65,7 @@ def greedy(
     containment: float | None,
     min_contained: int,
     max_comparisons: int,
+    crowd: int,
     threads: int,
     progress: Callable[[int], object],
 ) -> tuple[I64, U32, int, int, int, int]:

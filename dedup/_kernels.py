@@ -68,7 +68,14 @@ class GreedyPass(Protocol):
     """See `dedup.cluster.greedy_pass`."""
 
     def __call__(
-        self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int, progress: Callable[[int], object]
+        self,
+        sketches: Sketches,
+        rows: I64,
+        settings: Settings,
+        *,
+        crowd: int,
+        threads: int,
+        progress: Callable[[int], object],
     ) -> Pass: ...
 
 

@@ -42,7 +42,14 @@ class NativeKernel:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
 
     def greedy(
-        self, sketches: Sketches, rows: I64, settings: Settings, *, threads: int, progress: Callable[[int], object]
+        self,
+        sketches: Sketches,
+        rows: I64,
+        settings: Settings,
+        *,
+        crowd: int,
+        threads: int,
+        progress: Callable[[int], object],
     ) -> Pass:
         found = _core.greedy(
             sketches.normal.blob,
@@ -58,6 +65,7 @@ class NativeKernel:
             settings.containment,
             settings.min_contained_shingles,
             settings.max_comparisons,
+            crowd,
             threads,
             progress,
         )

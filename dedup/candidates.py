@@ -1,7 +1,8 @@
 """Stage 3: which kept documents a document must be compared with.
 
-What a candidate is depends on the two documents alone (`Rules`); the bands and the prefix filter on
-samples only find the candidates without looking at every pair, and may skip no other pair.
+What a candidate is depends on the two documents alone (`Rules`), but for pairs in crowds that can't match
+(`dedup.crowds`); the bands and the prefix filter on samples only find the candidates without looking at
+every pair, and may skip no other pair.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup._arrays import I64, U64, HashSets, Sketches
+from dedup._kernels import Kernel
+from dedup.crowds import Crowds
 from dedup.settings import Settings
 
 SCREENED = 16  # samples smaller than this say too little about jaccard
@@ -87,10 +90,11 @@ class Rules:
 class CandidateSearch:
     """Finds, for one document after another in keep order, its candidates among those kept so far."""
 
-    def __init__(self, ranked: Ranked, settings: Settings) -> None:
-        self._ranked = ranked
+    def __init__(self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, crowd: int) -> None:
+        self._ranked = ranked = Ranked.of(sketches, rows)
         self._rules = Rules(ranked, settings)
         self._buckets = _buckets(ranked.bands)
+        self._crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel)
         self._kept_in: dict[int, list[int]] = defaultdict(list)
         self._postings = Postings(self._rules, range(len(ranked.shingles)))
         self._promised: dict[int, list[int]] = defaultdict(list)  # kept documents with enough hits
@@ -102,6 +106,8 @@ class CandidateSearch:
         sample = self._ranked.samples.row(rank)
         found = []
         for kept in sorted(in_band | promised):
+            if self._crowds.rules_out(rank, kept):
+                continue
             shared = len(np.intersect1d(sample, self._ranked.samples.row(kept), assume_unique=True))
             if self._rules.is_contained_candidate(rank, shared) or (
                 kept in in_band and self._rules.passes_screen(rank, kept, shared)

@@ -8,7 +8,8 @@ import numpy as np
 
 from dedup._arrays import I64, Pass, Sketches
 from dedup._kernels import Kernel
-from dedup.candidates import CandidateSearch, Ranked
+from dedup.candidates import CandidateSearch
+from dedup.crowds import CROWD
 from dedup.settings import Settings
 from dedup.verify import preference
 
@@ -25,6 +26,7 @@ def greedy_pass(
     *,
     threads: int,
     progress: Callable[[int], object] = _ignored,
+    crowd: int = CROWD,
 ) -> Pass:
     """Go through the distinct documents in keep order: each joins the kept document it matches best, or is kept.
 
@@ -32,14 +34,15 @@ def greedy_pass(
         sketches: of all documents.
         rows: int64[u], the rows of the distinct documents in keep order (`dedup.exact.collapse`).
         progress: called now and then with the documents settled so far; what it raises ends the pass.
+        crowd: a bucket of more documents than this is crowded; less in tests.
 
     A dropped document is never compared with another dropped one, so no chain of likenesses can
     drop a document that doesn't match what is kept for it.
     """
     if kernel.greedy is not None:
-        return kernel.greedy(sketches, rows, settings, threads=threads, progress=progress)
-    ranked = Ranked.of(sketches, rows)
-    search = CandidateSearch(ranked, settings)
+        return kernel.greedy(sketches, rows, settings, crowd=crowd, threads=threads, progress=progress)
+    sizes = sketches.shingles[rows].tolist()
+    search = CandidateSearch(sketches, rows, settings, kernel, crowd)
     keeper = np.arange(len(rows), dtype=np.int64)
     shared = np.zeros(len(rows), np.uint32)
     candidates = matches = limited = left_out = 0
@@ -55,7 +58,7 @@ def greedy_pass(
         )
         best: tuple[tuple[int, float], int, int] | None = None
         for kept, count in zip(compared.tolist(), counts.tolist(), strict=True):
-            key = preference(settings, count, int(ranked.shingles[rank]), int(ranked.shingles[kept]))
+            key = preference(settings, count, sizes[rank], sizes[kept])
             if key is not None:
                 matches += 1
                 best = min(best, (key, kept, count)) if best else (key, kept, count)

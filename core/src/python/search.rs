@@ -25,6 +25,7 @@ pub(super) fn greedy<'py>(
     containment: Option<f64>,
     min_contained: i64,
     max_comparisons: i64,
+    crowd: i64,
     threads: i64,
     progress: Py<PyAny>,
 ) -> PyResult<(Array<'py>, Array<'py>, u64, u64, u64, u64)> {
@@ -84,9 +85,10 @@ pub(super) fn greedy<'py>(
         min_contained: whole("min_contained", min_contained, 1, u32::MAX as usize)? as u32,
     };
     let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
+    let crowd = whole("crowd", crowd, 1, u32::MAX as usize)?;
     // Few large documents are more work than their bytes say, and so are many small ones.
     let found = run_told(py, texts.total().max(rows.len() << 12), Some(&progress), |cancel| {
-        search::greedy(&corpus, &rules, most, &workers, cancel).map_err(|_| Error::Cancelled)
+        search::greedy(&corpus, &rules, most, crowd, &workers, cancel).map_err(|_| Error::Cancelled)
     })?;
     let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;
     keeper.values().copy_from_slice(&found.keeper);

@@ -12,11 +12,18 @@ pub struct Buckets {
     room: Vec<usize>,
     filled: Vec<u32>,
     kept: Vec<u32>,
+    /// A bucket of more documents than this is crowded.
+    crowd: usize,
 }
 
 impl Buckets {
     /// Groups the documents band by band; a document alone in its bucket is not in it.
-    pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Buckets, Cancelled> {
+    pub fn new(
+        corpus: &Corpus,
+        crowd: usize,
+        workers: &Workers,
+        cancel: &Cancel,
+    ) -> Result<Buckets, Cancelled> {
         let groups = workers.map((0..corpus.bands).collect(), Vec::new, |keyed, band| {
             if cancel.is_set() {
                 return Err(Cancelled);
@@ -50,16 +57,31 @@ impl Buckets {
             }
         }
         let (filled, kept) = (vec![0; bucket as usize], vec![0; of.len()]);
-        Ok(Buckets { starts, of, room, filled, kept })
+        Ok(Buckets { starts, of, room, filled, kept, crowd })
     }
 
-    /// For each bucket of this document, the kept documents in it, ascending.
-    pub fn kept_beside(&self, rank: u32) -> impl Iterator<Item = &[u32]> {
+    /// For each bucket of this document, the kept documents in it, ascending; of crowded buckets
+    /// only if asked for.
+    pub fn kept_beside(&self, rank: u32, crowded: bool) -> impl Iterator<Item = &[u32]> {
         let rank = rank as usize;
-        self.of[self.starts[rank]..self.starts[rank + 1]].iter().map(|&bucket| {
+        let of = self.of[self.starts[rank]..self.starts[rank + 1]].iter();
+        of.filter(move |&&bucket| crowded || !self.is_crowded(bucket)).map(|&bucket| {
             let first = self.room[bucket as usize];
             &self.kept[first..first + self.filled[bucket as usize] as usize]
         })
+    }
+
+    /// For each document whether it is in a crowded bucket; nothing if no bucket is crowded.
+    pub fn crowds(&self) -> Vec<bool> {
+        if !(0..self.filled.len() as u32).any(|bucket| self.is_crowded(bucket)) {
+            return Vec::new();
+        }
+        let of = |pair: &[usize]| self.of[pair[0]..pair[1]].iter();
+        self.starts.windows(2).map(|pair| of(pair).any(|&bucket| self.is_crowded(bucket))).collect()
+    }
+
+    fn is_crowded(&self, bucket: u32) -> bool {
+        self.room[bucket as usize + 1] - self.room[bucket as usize] > self.crowd
     }
 
     /// The document stays. Documents must come in keep order.

@@ -6,6 +6,7 @@
 //! the best match has one order.
 
 mod buckets;
+mod crowds;
 mod postings;
 mod rules;
 #[cfg(test)]
@@ -17,10 +18,11 @@ pub use rules::{shared_values, Match, Rules};
 use crate::texts::Texts;
 use crate::threads::{Cancel, Workers};
 use buckets::Buckets;
-use postings::Postings;
+use crowds::Crowds;
+use postings::{Postings, Rarity};
 use verify::Verifier;
 
-/// Documents settled at a time. Few enough that most matches are in earlier blocks, where all threads
+/// Documents decided at a time, at most. Few enough that most matches are in earlier blocks, where all threads
 /// look for them; enough that handing out work costs nothing.
 const BLOCK: usize = if cfg!(test) { 16 } else { 512 };
 /// Documents handed to a thread at a time.
@@ -104,23 +106,36 @@ struct Fate {
     matches: u64,
 }
 
-/// Runs the pass, comparing at most `most` candidates of one document. The only error is that it was cancelled.
+/// Runs the pass, comparing at most `most` candidates of one document; buckets of more than `crowd`
+/// documents are crowded. The only error is that it was cancelled.
 pub fn greedy(
     corpus: &Corpus,
     rules: &Rules,
     most: usize,
+    crowd: usize,
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Outcome, Cancelled> {
+    let buckets = Buckets::new(corpus, crowd, workers, cancel)?;
+    let crowds = Crowds::new(corpus, rules, buckets.crowds(), workers, cancel)?;
+    let (mut postings, mut settled_postings) = (None, None);
+    if rules.containment.is_some() {
+        let rarity = Rarity::new(corpus, workers, cancel)?;
+        let post = |settled: bool| {
+            let among = |rank| crowds.is_settled(rank) == settled;
+            Postings::new(corpus, rules, &rarity, among, workers, cancel)
+        };
+        postings = Some(post(false)?);
+        settled_postings = if crowds.settles() { Some(post(true)?) } else { None };
+    }
     let mut pass = Pass {
         corpus,
         rules,
         most,
-        buckets: Buckets::new(corpus, workers, cancel)?,
-        postings: match rules.containment {
-            Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
-            None => None,
-        },
+        buckets,
+        crowds,
+        postings,
+        settled_postings,
         promised: vec![
             Promised::default();
             if rules.containment.is_some() { corpus.count() } else { 0 }
@@ -129,9 +144,14 @@ pub fn greedy(
         cancel,
     };
     let mut outcome = Outcome::default();
-    for first in (0..corpus.count()).step_by(BLOCK) {
-        let block = first as u32..corpus.count().min(first + BLOCK) as u32;
-        pass.settle(block, workers, &mut outcome)?;
+    let (mut first, mut size) = (0, PIECE);
+    while first < corpus.count() {
+        let last = corpus.count().min(first + size);
+        let wasted = pass.settle(first as u32..last as u32, workers, &mut outcome)?;
+        // A document that is dropped for one of its own block was looked up for nothing. Where many
+        // are, as with a thousand documents like the first one, smaller blocks waste less.
+        size = if 8 * wasted > size { PIECE.max(size / 4) } else { BLOCK.min(2 * size) };
+        first = last;
         cancel.reach(outcome.keeper.len() as u64);
     }
     Ok(outcome)
@@ -142,7 +162,10 @@ struct Pass<'a> {
     rules: &'a Rules,
     most: usize,
     buckets: Buckets,
+    crowds: Crowds,
     postings: Option<Postings>,
+    /// Of the settled documents, which no one in a crowd need look up.
+    settled_postings: Option<Postings>,
     promised: Vec<Promised>,
     verifier: Verifier,
     cancel: &'a Cancel,
@@ -168,12 +191,14 @@ struct Scratch {
 }
 
 impl Pass<'_> {
+    /// Decides about a block; how many of its documents were looked up though they are dropped.
     fn settle(
         &mut self,
         block: std::ops::Range<u32>,
         workers: &Workers,
         outcome: &mut Outcome,
-    ) -> Result<(), Cancelled> {
+    ) -> Result<usize, Cancelled> {
+        let mut wasted = 0;
         let fates = self.compare_with_earlier(&block, workers)?;
         let holders = self.look_up(&block, &fates, workers)?;
         let mut scratch = Scratch::default();
@@ -181,7 +206,9 @@ impl Pass<'_> {
             if self.cancel.is_set() {
                 return Err(Cancelled);
             }
+            let undecided = fate.best.is_none();
             self.compare(rank, block.start..u32::MAX, &mut fate, &mut scratch);
+            wasted += usize::from(undecided && fate.best.is_some());
             outcome.candidates += fate.candidates as u64;
             outcome.matches += fate.matches;
             outcome.limited += u64::from(fate.candidates > self.most);
@@ -202,7 +229,7 @@ impl Pass<'_> {
                 promised.first = Vec::new(); // never looked at again
             }
         }
-        Ok(())
+        Ok(wasted)
     }
 
     /// Compares each document of the block with those kept before the block.
@@ -245,6 +272,12 @@ impl Pass<'_> {
                 let mut found = Vec::new();
                 if fate.best.is_none() {
                     postings.holders(self.corpus, rank, &mut scratch.hits, &mut found);
+                    if let Some(settled) = &self.settled_postings {
+                        if !self.crowds.is_crowded(rank) {
+                            settled.holders(self.corpus, rank, &mut scratch.hits, &mut found);
+                            found.sort_unstable();
+                        }
+                    }
                     let sample = self.corpus.sample(rank as usize);
                     found.retain(|&smaller| !self.cancel.is_set() && self.holds(sample, smaller));
                 }
@@ -307,8 +340,12 @@ impl Pass<'_> {
     ) -> usize {
         scratch.proposed.clear();
         scratch.candidates.clear();
-        for members in self.buckets.kept_beside(rank) {
+        let settled = self.crowds.is_settled(rank);
+        for members in self.buckets.kept_beside(rank, !settled) {
             scratch.proposed.extend_from_slice(within(members, kept));
+        }
+        if settled {
+            scratch.proposed.retain(|&kept| !self.crowds.is_crowded(kept));
         }
         scratch.proposed.sort_unstable();
         scratch.proposed.dedup();

@@ -18,13 +18,14 @@ const PIECE: usize = 1 << 10;
 ///
 /// Two hashes may share a counter, so a count can be too high. That makes an order of rarity a
 /// little worse and changes speed alone. It is never 1 for a hash that is held twice.
-struct Rarity {
+pub struct Rarity {
     counts: Vec<u16>,
     shift: u32,
 }
 
 impl Rarity {
-    fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
+    /// Counts the samples of all documents.
+    pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
         let bits = (2 * corpus.samples.len().max(1 << 12)).next_power_of_two().min(1 << 32);
         let bits = bits.trailing_zeros();
         let shift = corpus.hash_bits - bits;
@@ -82,26 +83,26 @@ pub struct Postings {
 }
 
 impl Postings {
-    /// Posts the rarest hashes of every document that may be contained in another.
+    /// Posts the rarest hashes of every one `among` the documents that may be contained in another.
     pub fn new(
         corpus: &Corpus,
         rules: &Rules,
+        rarity: &Rarity,
+        among: impl Fn(u32) -> bool + Sync,
         workers: &Workers,
         cancel: &Cancel,
     ) -> Result<Postings, Cancelled> {
-        let rarity = Rarity::new(corpus, workers, cancel)?;
         let posted =
             workers.map(pieces(corpus.count(), PIECE, |_| 1), Vec::new, |order, ranks| {
                 let mut posted = Vec::new();
                 if cancel.is_set() {
                     return Err(Cancelled);
                 }
-                for rank in ranks {
-                    post(corpus, rules, &rarity, rank, order, &mut posted);
+                for rank in ranks.filter(|&rank| among(rank as u32)) {
+                    post(corpus, rules, rarity, rank, order, &mut posted);
                 }
                 Ok(posted)
             })?;
-        drop(rarity);
         let mut needed = vec![0; corpus.count()];
         let total: usize = posted.iter().map(Vec::len).sum();
         assert!(u32::try_from(total).is_ok(), "more postings than 32 bits can count");
@@ -129,10 +130,9 @@ impl Postings {
         Ok(Postings { needed, bitmap, bitmap_shift, heads, heads_shift, list })
     }
 
-    /// The documents after `rank` that have enough postings in its sample, ascending, into `found`.
+    /// The documents after `rank` that have enough postings in its sample, ascending, added to `found`.
     pub fn holders(&self, corpus: &Corpus, rank: u32, hits: &mut Vec<u32>, found: &mut Vec<u32>) {
         hits.clear();
-        found.clear();
         for &hash in corpus.sample(rank as usize) {
             let bit = (hash >> self.bitmap_shift) as usize;
             if self.bitmap[bit / 64] >> (bit % 64) & 1 == 0 {

@@ -59,6 +59,18 @@ impl Rules {
         self.containment.is_some() && shingles >= self.min_contained
     }
 
+    /// How many of a document's shingles a kept document that it matches holds, at the very least.
+    pub fn least_shared(&self, shingles: u32) -> f64 {
+        // |D| <= |K| and jaccard >= t give |D and K| >= 2t/(1 + t) * |D|.
+        let near = 2.0 * self.threshold / (1.0 + self.threshold);
+        let share = match self.containment {
+            Some(contained) if self.may_be_contained(shingles) => contained.min(near),
+            _ => near,
+        };
+        // A little less: rounding must not rule out a match.
+        share * (1.0 - 1e-9) * f64::from(shingles)
+    }
+
     /// Hashes of a sample of `m` that must be in a larger one's: three standard errors below the threshold.
     pub fn contained_floor(&self, m: usize) -> usize {
         let Some(c) = self.containment else { return usize::MAX };
@@ -136,6 +148,14 @@ mod tests {
         assert!(RULES.passes_screen(100, 100, 65)); // 65/135 = .4815
         assert!(!RULES.passes_screen(100, 100, 63)); // 63/137 = .4598
         assert!(RULES.passes_screen(15, 1000, 0));
+    }
+
+    #[test]
+    fn what_a_match_shares() {
+        assert!((RULES.least_shared(100) - 80.0).abs() < 1e-6);
+        assert!((RULES.least_shared(49) - 49.0 * 1.4 / 1.7).abs() < 1e-6); // too small to be contained
+        let whole = Rules { threshold: 1.0, containment: None, min_contained: 50 };
+        assert!(whole.least_shared(100) <= 100.0 && whole.least_shared(100) > 99.0);
     }
 
     #[test]
