@@ -27,7 +27,7 @@ RUST = sorted(path for path in (ROOT / "core").rglob("*.rs") if "target" not in 
 FILE_LINES = 400
 FUNCTION_LINES = 45
 PUBLIC_NAMES = 12
-HEAVY = ("numpy", "datasketch", "scipy", "rich", "rapidfuzz", "orjson", "xxhash", "zstandard")
+HEAVY = ("numpy", "datasketch", "scipy", "rich", "rapidfuzz", "orjson", "xxhash", "zstandard", "jinja2", "markupsafe")
 
 pytestmark = pytest.mark.once
 

@@ -14,6 +14,7 @@ from dedup.cli.exits import run
 COMMANDS = {
     "scan": "Find the copies in directories, text files and record files.",
     "filter": "Let records through, from stdin to stdout, but for the copies.",
+    "report": "Write a report of a result: a page, Markdown or a table.",
     "diff": "Show what differs between two documents, word by word.",
     "check": "Read the inputs of a result again and verify every drop.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
@@ -58,6 +59,7 @@ def cli() -> None:
     Examples:
       dedup scan letters/                    a summary, with what differs in the largest clusters
       dedup scan crawl.jsonl.zst -o r.jsonl  the result, one line a document
+      dedup report r.jsonl -o r.html         a page about it, to be opened in a browser
       zcat x.jsonl.gz | dedup filter | zstd  records in, those that stay out
       dedup diff a.txt b.txt                 two documents, word by word
       dedup explain a.txt b.txt              why two documents match, or why they don't

@@ -4,56 +4,90 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
     from dedup.result import Result
+    from dedup.saved import SavedResult
 
 
-def _result(result: Result, path: str) -> None:
+Found: TypeAlias = "Result | SavedResult"
+
+
+def _result(result: Found, path: str, redact: bool) -> int:
+    from dedup.result import Result
+
+    assert isinstance(result, Result), "a result that was read back is a file already"
     result.write(path)
+    return 0
 
 
-def _csv(result: Result, path: str) -> None:
+def _csv(result: Found, path: str, redact: bool) -> int:
     from dedup.report.csv_table import write_csv
 
     write_csv(result.clusters, path)
+    return 0
 
 
-def _markdown(result: Result, path: str) -> None:
+def _markdown(result: Found, path: str, redact: bool) -> int:
     from dedup.report.markdown import write_markdown
+    from dedup.saved import SavedResult
 
-    write_markdown(result, result.texts, path)
+    if not isinstance(result, SavedResult):
+        write_markdown(result, result.texts, path)
+        return 0
+    with result.open_texts() as texts:
+        write_markdown(result, lambda documents: [texts.text(document) for document in documents], path)
+    return 0
 
 
-WRITERS: dict[str, Callable[[Result, str], None]] = {
+def _page(result: Found, path: str, redact: bool) -> int:
+    from dedup.report.page import PageOptions, write_page
+
+    return write_page(result, path, PageOptions(redact=redact)).unreadable
+
+
+WRITERS: dict[str, Callable[[Found, str, bool], int]] = {
     ".jsonl": _result,
     ".ndjson": _result,
     ".json": _result,
     ".csv": _csv,
     ".md": _markdown,
+    ".html": _page,
 }
+"""By ending: each writes a result to a file, without texts where that is asked for, and gives the number of documents
+that it needed and could not read."""
+REPORTS = [ending for ending, writer in WRITERS.items() if writer is not _result]
+_QUOTING = ".md"  # has texts in it, and no way to leave them out
 
 
-def checked_targets(outputs: Iterable[str], as_json: bool) -> list[str]:
+def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool = False) -> list[str]:
     """Where results go; refuses what can't be written before any work is done.
 
     Raises:
-        SettingsError: one is a folder, is in none, or has another ending.
+        SettingsError: one is a folder, is in none, has another ending, or would have texts that shall be left out.
     """
-    targets = list(dict.fromkeys([*outputs, *(["-"] if as_json else [])]))
+    targets = list(dict.fromkeys(outputs))
     for target in targets:
-        if target == "-" or target.startswith("/dev/"):
+        if (target == "-" or target.startswith("/dev/")) and not reports_only:
             continue
         if os.path.isdir(target):
-            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/result.jsonl")
-        if _ending(target) not in WRITERS:
-            *most, last = [ending for ending in WRITERS if ending not in (".ndjson", ".json")]
+            example = "report.html" if reports_only else "result.jsonl"
+            raise SettingsError(f"-o {target} is a directory\nName a file in it, for example {target}/{example}")
+        if _ending(target) not in (REPORTS if reports_only else WRITERS):
+            *most, last = [
+                ending for ending in WRITERS if ending in REPORTS or (ending == ".jsonl" and not reports_only)
+            ]
+            stdout = "" if reports_only else ", or - for the result on stdout"
             raise SettingsError(
                 f"-o {target}: the ending says what is written, and this one is not known\n"
-                f"Name a file that ends in {', '.join(most)} or {last}, or - for the result on stdout"
+                f"Name a file that ends in {', '.join(most)} or {last}{stdout}"
+            )
+        if redact and _ending(target) == _QUOTING:
+            raise SettingsError(
+                f"-o {target}: a report in Markdown quotes texts\nWith --redact name an .html or .csv file"
             )
         folder = os.path.dirname(target) or "."
         if not os.path.isdir(folder):
@@ -61,13 +95,13 @@ def checked_targets(outputs: Iterable[str], as_json: bool) -> list[str]:
     return targets
 
 
-def write_output(result: Result, target: str) -> None:
-    """Write what the ending asks for; a device gets the result.
+def write_output(result: Found, target: str, *, redact: bool) -> int:
+    """Write what the ending asks for; a device gets the result. Gives the number of documents not read.
 
     Raises:
         OutputError: it can't be written.
     """
-    WRITERS.get(_ending(target), _result)(result, target)
+    return WRITERS.get(_ending(target), _result)(result, target, redact)
 
 
 def _ending(target: str) -> str:

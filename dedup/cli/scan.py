@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     "outputs",
     multiple=True,
     metavar="FILE",
-    help="Write the result (.jsonl; - for stdout), a table (.csv) or a report (.md). May be repeated.",
+    help="Write the result (.jsonl; - for stdout), a table (.csv) or a report (.html, .md). May be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result on stdout; the same as -o -.")
+@click.option("--redact", is_flag=True, help="Leave texts out of a page (-o x.html): scores and ids only.")
 @click.option("--check", is_flag=True, help="Exit with 1 if there are copies.")
 @comparing_options
 @click.option(
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
 def command(
-    inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, check: bool, profile: bool, quiet: bool,
-    verbose: bool, color: str, threads: int | None, **options: Any,
+    inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, redact: bool, check: bool, profile: bool,
+    quiet: bool, verbose: bool, color: str, threads: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
@@ -71,11 +72,12 @@ def command(
     \b
     Examples:
       dedup scan letters/
+      dedup scan letters/ -o result.jsonl -o report.html
       dedup scan crawl.jsonl.zst --text-field body -o result.jsonl
       dedup scan new/ old/ --threshold 0.8 --keep newest --json | head
     """
     started = time.monotonic()
-    targets = checked_targets(outputs, as_json)
+    targets = checked_targets([*outputs, *(["-"] if as_json else [])], redact=redact)
     settings = settings_from(options)
     from dedup.pipeline import scan
     from dedup.progress import Stages, Step
@@ -96,7 +98,7 @@ def command(
         progress.write()
         for target in targets:
             if target != "-":
-                write_output(result, target)
+                write_output(result, target, redact=redact)
     if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
         click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
     seconds = time.monotonic() - started

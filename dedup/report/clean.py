@@ -63,6 +63,21 @@ def _joins(char: str) -> bool:
     return char > "\u007f" and not char.isspace() and not _is_suspect(char)
 
 
+def suspect_places(text: str) -> list[int]:
+    r"""Where in a text characters stand that `visible` shows as escapes, line breaks and tabs included.
+
+    >>> suspect_places("a\x1b[31mb\u202ec\n")
+    [1, 7, 9]
+    """
+    if text.isascii():
+        return [match.start() for match in _ASCII_ACTIVE.finditer(text)]
+    suspects = {char for char in set(text) if _is_suspect(char)}
+    if not suspects:
+        return []
+    pattern = re.compile("[" + re.escape("".join(sorted(suspects))) + "]")
+    return [match.start() for match in pattern.finditer(text) if not _belongs(text, match.start())]
+
+
 def visible(text: str, *, newlines: bool = False, tabs: bool = False, spaces: bool = False) -> str:
     r"""The text with everything that could act on a terminal, or hide in a text, as a visible escape.
 

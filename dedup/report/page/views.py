@@ -1,0 +1,187 @@
+"""From a result to what the page shows of it: clusters with their pairs, as far as the bounds allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from dedup.errors import InputError
+from dedup.model import Cluster, Drop, Funnel, Input, Kept, Limit, Relation, Skipped
+from dedup.report.lost import DocumentLoss, RunLoss
+from dedup.report.page.pairs import Pair, pair_of
+from dedup.settings import Settings
+
+_READ_AT_ONCE = 8 << 20  # bytes of text that are held at a time
+
+
+class Texts(Protocol):
+    """Reads texts: each one, or the error that says why it can't be read."""
+
+    def __call__(self, documents: Sequence[Kept | Drop], /) -> list[str | InputError]: ...
+
+
+class Found(NamedTuple):
+    """What a page is made of, fresh from a scan or read back."""
+
+    settings: Settings
+    inputs: Sequence[Input]
+    clusters: Sequence[Cluster]
+    skipped: Sequence[Skipped]
+    empty_ids: Sequence[str]
+    limits: Sequence[Limit]
+    summary: dict[str, int]
+    funnel: Funnel | None
+    texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """How a page is made.
+
+    Attributes:
+        redact: leave all texts out: scores and ids only.
+        clusters: how many clusters are shown at most, those first that save most bytes.
+        members: dropped documents of one cluster that are listed at most.
+        compared_bytes: bytes of text that are compared at most, both documents of a pair counted.
+        longest: documents with more bytes are not compared.
+        text_bytes: bytes of HTML that the texts may take in the page.
+    """
+
+    redact: bool = False
+    clusters: int = 2500
+    members: int = 100
+    compared_bytes: int = 24_000_000
+    longest: int = 1_000_000
+    text_bytes: int = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A dropped document as its cluster lists it: compared (``pair``), or why not (``note``)."""
+
+    drop: Drop
+    pair: Pair | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """One cluster as the page shows it; ``words_lost`` is None where nothing was compared."""
+
+    cluster: Cluster
+    members: list[Member]
+    saved: int
+    words_lost: int | None
+    relations: dict[str, int]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What is known of the run once all clusters were looked at."""
+
+    losses: list[DocumentLoss] = field(default_factory=list)
+    compared: int = 0
+    unreadable: list[tuple[Drop, str]] = field(default_factory=list)
+    bytes_compared: int = 0
+    bytes_drawn: int = 0
+
+    def loss(self, dropped: int) -> RunLoss:
+        """What would be lost, as far as it was compared."""
+        documents = sorted((loss for loss in self.losses if loss.lost.words), key=lambda loss: -loss.lost.words)
+        return RunLoss(
+            words=sum(loss.lost.words for loss in documents),
+            documents=tuple(documents),
+            compared=self.compared,
+            left_out=dropped - self.compared - len(self.unreadable),
+            unreadable=tuple(self.unreadable),
+        )
+
+
+def saved_bytes(cluster: Cluster) -> int:
+    """Bytes of a cluster's dropped documents."""
+    return sum(drop.place.bytes for drop in cluster.drops)
+
+
+def chosen(clusters: Sequence[Cluster], options: PageOptions) -> list[Cluster]:
+    """The clusters that are shown, those first that save most bytes."""
+    return sorted(clusters, key=lambda cluster: (-saved_bytes(cluster), cluster.number))[: options.clusters]
+
+
+def cluster_views(found: Found, options: PageOptions, gathered: Gathered) -> Iterator[ClusterView]:
+    """The clusters that are shown, one by one; what is learned on the way goes to ``gathered``."""
+    for part in _in_parts(chosen(found.clusters, options)):
+        texts = {} if options.redact else _read(part, found.texts, options)
+        for cluster in part:
+            yield _view(cluster, texts, options, gathered)
+
+
+def _in_parts(clusters: Sequence[Cluster]) -> Iterator[list[Cluster]]:
+    part: list[Cluster] = []
+    size = 0
+    for cluster in clusters:
+        part.append(cluster)
+        size += cluster.keep.place.bytes + saved_bytes(cluster)
+        if size >= _READ_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _read(clusters: Sequence[Cluster], texts: Texts, options: PageOptions) -> dict[str, str | InputError]:
+    wanted: list[Kept | Drop] = []
+    for cluster in clusters:
+        if cluster.keep.place.bytes <= options.longest:
+            wanted += [
+                cluster.keep,
+                *(drop for drop in cluster.drops[: options.members] if drop.place.bytes <= options.longest),
+            ]
+    return dict(zip((document.id for document in wanted), texts(wanted), strict=True))
+
+
+def _view(
+    cluster: Cluster, texts: dict[str, str | InputError], options: PageOptions, gathered: Gathered
+) -> ClusterView:
+    members = []
+    lost = None
+    for at, drop in enumerate(cluster.drops[: options.members]):
+        key = f"c{cluster.number}p{at}"
+        pair, note = _compared(key, cluster, drop, texts, options, gathered)
+        if pair is not None:
+            lost = (lost or 0) + pair.words_lost
+        members.append(Member(drop, pair, note))
+    relations = {relation.value: 0 for relation in Relation}
+    for drop in cluster.drops:
+        relations[drop.relation.value] += 1
+    return ClusterView(cluster, members, saved_bytes(cluster), lost, relations)
+
+
+def _compared(
+    key: str,
+    cluster: Cluster,
+    drop: Drop,
+    texts: dict[str, str | InputError],
+    options: PageOptions,
+    gathered: Gathered,
+) -> tuple[Pair | None, str]:
+    """A pair's difference, or why there is none."""
+    if options.redact:
+        return None, "texts are left out of this report"
+    kept, dropped = texts.get(cluster.keep.id), texts.get(drop.id)
+    for text in (kept, dropped):
+        if isinstance(text, InputError):
+            said = str(text).splitlines()[0]
+            gathered.unreadable.append((drop, said))
+            return None, said
+    if not isinstance(kept, str) or not isinstance(dropped, str):
+        return None, "too long to compare in a page: dedup diff shows what differs"
+    size = cluster.keep.place.bytes + drop.place.bytes
+    if gathered.bytes_compared + size > options.compared_bytes or gathered.bytes_drawn > options.text_bytes:
+        return None, "not compared, since the page is full: dedup diff shows what differs"
+    gathered.bytes_compared += size
+    pair, loss = pair_of(key, cluster, drop, kept, dropped)
+    gathered.bytes_drawn += len(pair.kept) + len(pair.dropped)
+    gathered.compared += 1
+    gathered.losses.append(loss)
+    return pair, ""
