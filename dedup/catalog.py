@@ -11,7 +11,7 @@ import numpy as np
 from dedup._arrays import I64, Texts, offsets_of
 from dedup._kernels import load_kernel
 from dedup.errors import InputError
-from dedup.model import Input, Place, Skipped, id_key
+from dedup.model import Decoded, Input, Place, Skipped, id_key
 
 NO_LINE = 0  # lines count from 1
 
@@ -52,6 +52,7 @@ class Catalog:
         self.sources: list[Source] = []
         self.inputs: list[Input] = []
         self.skipped: list[Skipped] = []
+        self.decoded: list[Decoded] = []  # in the order of reading, which is that of the ids
         self.own_results: list[str] = []  # earlier result files of ours, which are never input
         self.total_bytes: int | None = None  # of all files to be read, as listed; None with standard input
         self.repeated_ids = 0

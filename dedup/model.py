@@ -155,6 +155,24 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """How a document that is not plain UTF-8 was read.
+
+    Attributes:
+        id: the document.
+        encoding: what it was read as, by Python's name for it.
+        how: ``mark``, a byte order mark said so; ``repaired``, UTF-8 with few bad bytes, each of them
+            read as U+FFFD; ``guessed``, by what the bytes look like.
+        bad: for ``repaired``, how many places were bad.
+    """
+
+    id: str
+    encoding: str
+    how: str
+    bad: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A bound that was used: so many documents were not compared with so many candidates."""
 

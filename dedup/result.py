@@ -19,7 +19,7 @@ from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
 from dedup.intake import Held
 from dedup.keep import Assignment
-from dedup.model import UNREAD, Cluster, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
+from dedup.model import UNREAD, Cluster, Decoded, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
 from dedup.progress import Step
 from dedup.readers import Rereader
 from dedup.settings import Settings
@@ -78,6 +78,11 @@ class Result:
     def skipped(self) -> list[Skipped]:
         """What was not read, and why, by id."""
         return self._catalog.skipped
+
+    @property
+    def decoded(self) -> list[Decoded]:
+        """How each document that isn't plain UTF-8 was read, by id."""
+        return self._catalog.decoded
 
     @property
     def has_unread(self) -> bool:
@@ -215,6 +220,8 @@ class Result:
                 yield _drop_record(cluster, drop)
         for skipped in self.skipped:
             yield {"type": "skipped", **_without_none(skipped)}
+        for decoded in self.decoded:
+            yield {"type": "decoded", **_without_none(decoded)}
         for id in self.empty_ids:
             yield {"type": "empty", "id": id}
         for limit in self.limits:

@@ -280,7 +280,7 @@ def test_a_byte_order_mark_decides(tmp_path: Path, encoding: str) -> None:
     ("raw", "reason", "detail"),
     [
         (b"caf\xe9", Reason.ENCODING, "not UTF-8: the byte 0xe9 at byte 3"),
-        (b"x" * 100_000 + b"\xc3", Reason.ENCODING, "not UTF-8: the byte 0xc3 at byte 100000"),
+        (b"\x01x" * 50_000 + b"\xc3x", Reason.ENCODING, "not UTF-8: the byte 0xc3 at byte 100000"),
         (b"\xed\xa0\x80", Reason.ENCODING, "not UTF-8: the byte 0xed at byte 0"),
         (b"\xef\xbb\xbf\xff", Reason.ENCODING, "not UTF-8: the byte 0xff at byte 3"),
         ("\ufeffa".encode("utf-16-le") + b"\x00\xd8", Reason.ENCODING, "not UTF-16: the byte 0x00 at byte 4"),
@@ -750,6 +750,9 @@ def test_every_ugly_file_has_a_fate(shared: Path) -> None:
             try:
                 assert run.documents.get(str(path)) == raw.decode()
             except UnicodeDecodeError:
+                if str(path) in run.documents:  # and then the result says what it was read as
+                    assert str(path) in {item.id for item in run.catalog.decoded}
+                    continue
                 assert (str(path), Reason.ENCODING) in run.skipped or (str(path), Reason.BINARY) in run.skipped
 
 

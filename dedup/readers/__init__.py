@@ -2,6 +2,7 @@
 
 - ``tree``: what there is to read, each file once; ``formats`` and ``names``: how, and what it is called
 - ``streams``: opening without blocking; ``unpack``: decompressing
+- ``encodings``: which one a text is in
 - ``text``: one file, one document
 - ``lines``: a stream cut into lines
 - ``records``: one line, one document; ``strict_json``: what a line may be

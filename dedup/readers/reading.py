@@ -16,12 +16,13 @@ from dedup._arrays import Texts, offsets_of
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
-from dedup.model import Input, Reason, Skipped, id_key
+from dedup.model import Decoded, Input, Reason, Skipped, id_key
+from dedup.readers.encodings import mark_of
 from dedup.readers.formats import COMPRESSED, HEAD, Format, format_of, is_own_result, magic
 from dedup.readers.names import STDIN
 from dedup.readers.records import RecordFile
 from dedup.readers.streams import Refused, Stored, open_regular, raw_stream, unpacked, words_of
-from dedup.readers.text import OwnResult, decode, mark_of, read_text
+from dedup.readers.text import OwnResult, read_as, read_text
 from dedup.readers.tree import Found, Listing, list_inputs
 from dedup.readers.unpack import Damaged, Limits, OverLimit
 from dedup.settings import Settings
@@ -152,7 +153,9 @@ class _Reading:
         with opened:
             raw = read_text(opened, self._settings.max_record)
         self._bytes += len(raw)
-        text = decode(raw)
+        text, how = read_as(raw)
+        if how is not None:
+            self._catalog.decoded.append(Decoded(file.id, *how))
         source = Source(file.id, "text", file.id, time=info.st_mtime, follow=file.named)
         number = self._catalog.add_source(source)
         self._catalog.add(number, file.id, size=len(raw), digest=xxhash.xxh3_128_digest(raw))

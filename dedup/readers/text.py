@@ -1,33 +1,19 @@
-"""From the bytes of a file to its text: the byte order mark decides, then strict UTF-8."""
+"""From a file to its bytes, and from these to its text."""
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 
 from dedup.model import Reason
+from dedup.readers.encodings import How, mark_of, to_utf8
 from dedup.readers.formats import HEAD, is_own_result, magic
 from dedup.readers.streams import Refused, words_of
 from dedup.settings import MOST_BYTES
 
-# UTF-32 before UTF-16: the mark of the one begins with that of the other.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-
 
 class OwnResult(Exception):
     """The file is an earlier result of ours, which is never input."""
-
-
-def mark_of(raw: bytes) -> tuple[bytes, str] | None:
-    """The byte order mark that a file begins with, and the encoding it stands for."""
-    return next((mark for mark in _MARKS if raw.startswith(mark[0])), None)
 
 
 def read_text(file: io.FileIO, limit: int = MOST_BYTES) -> bytes:
@@ -81,34 +67,23 @@ def too_long(limit: int) -> Refused:
 
 
 def decode(raw: bytes) -> bytes:
-    """The text in UTF-8, without a byte order mark.
+    """The text in UTF-8, without a byte order mark; see `read_as`."""
+    return read_as(raw)[0]
+
+
+def read_as(raw: bytes) -> tuple[bytes, How | None]:
+    """The text in UTF-8, without a byte order mark, and how it was read; None if it is plain UTF-8.
 
     Raises:
         Refused: it is no text, or in an encoding that we can't tell.
     """
-    mark = mark_of(raw)
-    if mark is None:
+    if mark_of(raw) is None:
         if kind := magic(raw):
             raise Refused(Reason.BINARY, kind)
         _refuse_nul(raw)
-        if not raw.isascii():
-            _checked(raw, "utf-8", 0)
-        return raw
-    bom, encoding = mark
-    text = _checked(raw[len(bom) :], encoding, len(bom))
-    return raw[len(bom) :] if encoding == "utf-8" else text.encode()
+    return to_utf8(raw)
 
 
 def _refuse_nul(raw: bytes) -> None:
     if mark_of(raw) is None and (at := raw.find(b"\0")) >= 0:
         raise Refused(Reason.BINARY, f"a NUL at byte {at}")
-
-
-def _checked(raw: bytes, encoding: str, before: int) -> str:
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        name = encoding[:6].upper().rstrip("-")
-        bad = raw[error.start : error.start + 1].hex()
-        detail = f"not {name}: the byte 0x{bad} at byte {before + error.start}" if bad else f"not {name}"
-        raise Refused(Reason.ENCODING, detail) from None
