@@ -7,6 +7,7 @@ mod ascii;
 mod chars;
 mod hash_set;
 mod json;
+mod large_pages;
 pub mod minhash;
 pub mod normalize;
 pub mod records;

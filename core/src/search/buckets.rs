@@ -3,6 +3,9 @@
 use super::{Cancelled, Corpus};
 use crate::threads::{Cancel, Workers};
 
+/// Bands copied at a time: as many as stand in one cache line of a document's.
+const WIDTH: usize = 8;
+
 /// For each document the buckets that it shares with another, and the kept documents in each bucket.
 pub struct Buckets {
     /// Buckets of rank r: `of[starts[r]..starts[r + 1]]`.
@@ -24,12 +27,21 @@ impl Buckets {
         workers: &Workers,
         cancel: &Cancel,
     ) -> Result<Buckets, Cancelled> {
-        let groups = workers.map((0..corpus.bands).collect(), Vec::new, |keyed, band| {
-            if cancel.is_set() {
-                return Err(Cancelled);
+        let width = corpus.bands.div_ceil(workers.count()).clamp(1, WIDTH);
+        let firsts = (0..corpus.bands).step_by(width).collect();
+        let groups = workers.map(firsts, Default::default, |(columns, keyed), first| {
+            let width = width.min(corpus.bands - first);
+            take_columns(corpus, first, width, columns);
+            let mut groups = Vec::with_capacity(width);
+            for column in columns.chunks(corpus.count().max(1)) {
+                if cancel.is_set() {
+                    return Err(Cancelled);
+                }
+                groups.push(shared_buckets(column, keyed));
             }
-            Ok(shared_buckets(corpus, band, keyed))
+            Ok(groups)
         })?;
+        let groups: Vec<_> = groups.into_iter().flatten().collect();
         let buckets: usize = groups.iter().map(|(_, ends)| ends.len()).sum();
         assert!(u32::try_from(buckets).is_ok(), "more buckets than 32 bits can count");
         let mut starts = vec![0usize; corpus.count() + 1];
@@ -95,27 +107,33 @@ impl Buckets {
     }
 }
 
+/// Copies some bands of all documents into columns, one after another.
+fn take_columns(corpus: &Corpus, first: usize, width: usize, columns: &mut Vec<u64>) {
+    let count = corpus.count();
+    columns.clear();
+    columns.resize(count * width, 0);
+    for rank in 0..count {
+        for (band, &hash) in corpus.bands_of(rank)[first..first + width].iter().enumerate() {
+            columns[band * count + rank] = hash;
+        }
+    }
+}
+
 /// Members of the buckets of a band that have two or more, bucket after bucket, and where each ends.
-fn shared_buckets(
-    corpus: &Corpus,
-    band: usize,
-    keyed: &mut Vec<(u64, u32)>,
-) -> (Vec<u32>, Vec<u32>) {
+fn shared_buckets(column: &[u64], keyed: &mut Vec<(u64, u32)>) -> (Vec<u32>, Vec<u32>) {
     keyed.clear();
     // Most documents are alone in their bucket: two bits a hash, in a table that stays in the cache,
     // tell those that surely are, and only the rest is sorted.
-    let count = corpus.count();
-    let mask = (count * 8).next_power_of_two().max(64) - 1;
+    let mask = (column.len() * 8).next_power_of_two().max(64) - 1;
     let mut once = vec![0u64; mask / 64 + 1];
     let mut twice = vec![0u64; mask / 64 + 1];
-    for rank in 0..count {
-        let place = corpus.band(rank, band) as usize & mask;
+    for &hash in column {
+        let place = hash as usize & mask;
         let bit = 1u64 << (place % 64);
         twice[place / 64] |= once[place / 64] & bit;
         once[place / 64] |= bit;
     }
-    for rank in 0..count {
-        let hash = corpus.band(rank, band);
+    for (rank, &hash) in column.iter().enumerate() {
         let place = hash as usize & mask;
         if twice[place / 64] >> (place % 64) & 1 == 1 {
             keyed.push((hash, rank as u32));

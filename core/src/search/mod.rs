@@ -64,9 +64,8 @@ impl Corpus<'_> {
         self.shingles[self.row(rank)]
     }
 
-    #[inline]
-    fn band(&self, rank: usize, band: usize) -> u64 {
-        self.band_hashes[self.row(rank) * self.bands + band]
+    fn bands_of(&self, rank: usize) -> &[u64] {
+        &self.band_hashes[self.row(rank) * self.bands..][..self.bands]
     }
 
     fn sample(&self, rank: usize) -> &[u64] {

@@ -6,6 +6,7 @@
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
 use super::{Cancelled, Corpus, Rules};
+use crate::large_pages::filled;
 use crate::threads::{pieces, Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
@@ -14,12 +15,12 @@ const HITS: usize = 3;
 /// Documents handed to a thread at a time.
 const PIECE: usize = 1 << 10;
 
-/// How many documents hold a hash: counted by some of its bits, and no further than 65,535.
+/// How many documents hold a hash: counted by some of its bits, and no further than 255.
 ///
 /// Two hashes may share a counter, so a count can be too high. That makes an order of rarity a
 /// little worse and changes speed alone. It is never 1 for a hash that is held twice.
 pub struct Rarity {
-    counts: Vec<u16>,
+    counts: Vec<u8>,
     shift: u32,
 }
 
@@ -29,7 +30,7 @@ impl Rarity {
         let bits = (2 * corpus.samples.len().max(1 << 12)).next_power_of_two().min(1 << 32);
         let bits = bits.trailing_zeros();
         let shift = corpus.hash_bits - bits;
-        let mut counts = vec![0u16; 1 << bits];
+        let mut counts = filled(0u8, 1 << bits);
         // Samples are ascending, so each thread counts a range of hashes of its own in all of them.
         let parts = workers.count().next_power_of_two().min(1 << 6);
         let ranges = counts.chunks_mut((1 << bits) / parts).enumerate().collect();
@@ -43,7 +44,8 @@ impl Rarity {
                         return Err(Cancelled);
                     }
                     let sample = corpus.sample(rank);
-                    let from = sample.partition_point(|&hash| ((hash >> shift) as usize) < first);
+                    let below = |hash: &u64| ((hash >> shift) as usize) < first;
+                    let from = if part == 0 { 0 } else { sample.partition_point(below) };
                     for &hash in &sample[from..] {
                         let Some(counter) = counts.get_mut((hash >> shift) as usize - first) else {
                             break;
@@ -57,7 +59,7 @@ impl Rarity {
         Ok(Rarity { counts, shift })
     }
 
-    fn of(&self, hash: u64) -> u16 {
+    fn of(&self, hash: u64) -> u8 {
         self.counts[(hash >> self.shift) as usize]
     }
 }
@@ -109,8 +111,8 @@ impl Postings {
         let head_bits = total.next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
         let heads_shift = corpus.hash_bits - head_bits;
         let bitmap_shift = corpus.hash_bits - (head_bits + 4);
-        let mut bitmap = vec![0u64; 1 << (head_bits + 4 - 6)];
-        let mut heads = vec![0u32; (1 << head_bits) + 2];
+        let mut bitmap = filled(0u64, 1 << (head_bits + 4 - 6));
+        let mut heads = filled(0u32, (1 << head_bits) + 2);
         for &(hash, rank) in posted.iter().flatten() {
             needed[rank as usize] =
                 HITS.min(rules.contained_floor(corpus.sample(rank as usize).len())) as u8;
@@ -121,7 +123,7 @@ impl Postings {
         for head in 2..heads.len() {
             heads[head] += heads[head - 1];
         }
-        let mut list = vec![Posting::default(); total];
+        let mut list = filled(Posting::default(), total);
         for &(hash, rank) in posted.iter().flatten() {
             let next = &mut heads[(hash >> heads_shift) as usize + 1];
             list[*next as usize] = Posting { tag: hash as u32, rank };
@@ -163,7 +165,7 @@ fn post(
     rules: &Rules,
     rarity: &Rarity,
     rank: usize,
-    order: &mut Vec<(u16, u64)>,
+    order: &mut Vec<(u8, u64)>,
     posted: &mut Vec<(u64, u32)>,
 ) {
     let sample = corpus.sample(rank);

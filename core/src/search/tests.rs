@@ -122,7 +122,9 @@ fn settled(
     crowd: usize,
 ) -> impl Fn(usize, usize) -> bool {
     let in_bucket = |rank: usize, band| {
-        (0..corpus.count()).filter(|&x| corpus.band(x, band) == corpus.band(rank, band)).count()
+        (0..corpus.count())
+            .filter(|&x| corpus.bands_of(x)[band] == corpus.bands_of(rank)[band])
+            .count()
     };
     let crowded: Vec<bool> = (0..corpus.count())
         .map(|rank| (0..BANDS).any(|band| in_bucket(rank, band) > crowd))
@@ -203,7 +205,7 @@ fn brute_force(
 fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bool {
     let (left, right) = (corpus.sample(rank), corpus.sample(other));
     let shared = left.iter().filter(|hash| right.contains(hash)).count();
-    let band = (0..BANDS).any(|band| corpus.band(rank, band) == corpus.band(other, band));
+    let band = (0..BANDS).any(|band| corpus.bands_of(rank)[band] == corpus.bands_of(other)[band]);
     (band && rules.passes_screen(left.len(), right.len(), shared))
         || (rules.may_be_contained(corpus.size(rank))
             && shared >= rules.contained_floor(left.len()))
