@@ -23,7 +23,7 @@
     if (!cluster) return;
     if (here < 0) goTo(0);
     let pair = marked.length && cluster.contains(marked[0]) ? marked[0].closest(".pair") : null;
-    const pairs = all(".pair", cluster).filter((one) => one.querySelector(".text :is(.x, .m)"));
+    const pairs = all(".pair", cluster).filter((one) => one.querySelector(".text [data-s]"));
     if (!pairs.length) return;
     const stops = pairs.flatMap((one) => stopsOf(one));
     const at = pair ? stops.findIndex((stop) => stop[0] === marked[0]) : -1;
@@ -34,24 +34,14 @@
     marked.forEach((element) => { element.classList.add("now"); inView(element, true); });
     marked[0].closest(".pair").scrollIntoView({ block: "nearest" });
   };
-  // A change stands on both sides, between the same two shared passages: one stop.
+  // A change, and a move, stands on both sides under the same number: one stop.
   const stopsOf = (pair) => {
-    const [kept, dropped] = all(".text", pair).map((text) => {
-      let passage = "";
-      return all(".x, .p > .n, .m", text).flatMap((element) => {
-        if (element.matches(".n")) { passage = element.dataset.n; return []; }
-        if (element.matches(".m")) return [["m" + element.querySelector(".n").dataset.n, element]];
-        return element.closest(".m") ? [] : [[passage, element]];
-      });
+    const stops = new Map();
+    all(".text [data-s]", pair).forEach((element) => {
+      const number = Number(element.dataset.s);
+      stops.set(number, [...(stops.get(number) || []), element]);
     });
-    const stops = kept.map(([, element]) => [element]);
-    const taken = new Set();
-    for (const [key, element] of dropped) {
-      const at = kept.findIndex(([other], index) => other === key && !taken.has(index));
-      if (at < 0) stops.push([element]);
-      else { taken.add(at); stops[at].push(element); }
-    }
-    return stops;
+    return [...stops].sort(([a], [b]) => a - b).map(([, elements]) => elements);
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -130,7 +120,10 @@
       fold.classList.add("shut");
       button.addEventListener("click", (event) => {
         event.stopPropagation();
-        button.setAttribute("aria-expanded", String(!fold.classList.toggle("shut")));
+        const shut = fold.classList.toggle("shut");
+        const twin = other(fold.closest(".p").querySelector(".n")).parentNode.querySelector(".fold");
+        twin.classList.toggle("shut", shut);  // both sides, so that they stay in step
+        [fold, twin].forEach((one) => one.previousElementSibling.setAttribute("aria-expanded", String(!shut)));
       });
       fold.before(button);
     });

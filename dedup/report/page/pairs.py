@@ -73,25 +73,27 @@ class _Sides:
     def drawn(self) -> tuple[str, str]:
         """The two texts as HTML."""
         sides: tuple[list[str], list[str]] = ([], [])
-        moves: dict[int, int] = {}  # a move's number as a passage: both ends have it
-        for segment in self._difference.segments:
+        moves: dict[int, tuple[int, int]] = {}  # a move's number as a passage and as a stop: both ends have them
+        for at, segment in enumerate(self._difference.segments):
             if segment.kind == "moved":
                 assert segment.move is not None
                 side = 0 if segment.a_end > segment.a_start else 1
-                number = moves.get(segment.move) or self._next()
-                moves[segment.move] = number
+                number, stop = moves.setdefault(segment.move, (self.passages + 1, at))
+                self.passages = max(self.passages, number)
                 inner = "".join(self._small(self._difference.moves[segment.move].segments, side))
-                moved = self._numbered("m", side, number, f"{segment.a_words or segment.b_words:,} words moved", inner)
+                moved = self._numbered(
+                    "m", side, number, f"{segment.a_words or segment.b_words:,} words moved", inner, stop=stop
+                )
                 sides[side].append(moved)
             else:
-                a, b = self._both(segment)
+                a, b = self._both(segment, at)
                 sides[0].append(a)
                 sides[1].append(b)
         return "".join(sides[0]), "".join(sides[1])
 
-    def _both(self, segment: Segment) -> tuple[str, str]:
+    def _both(self, segment: Segment, at: int) -> tuple[str, str]:
         """A segment on both sides, with the number of its passage if it is long enough to be one."""
-        drawn = self._plain(segment)
+        drawn = self._plain(segment, at)
         if segment.kind == "equal" and segment.a_words >= LEAST_PASSAGE:
             number = self._next()
             a, b = (
@@ -105,21 +107,24 @@ class _Sides:
         self.passages += 1
         return self.passages
 
-    def _numbered(self, kind: str, side: int, number: int, said: str, inner: str, words: int = 0) -> str:
+    def _numbered(
+        self, kind: str, side: int, number: int, said: str, inner: str, words: int = 0, stop: int | None = None
+    ) -> str:
         """A passage with a link to where the other text has it; the link's number is drawn, not text."""
         here, there = ("k", "d") if side == 0 else ("d", "k")
         link = (
             f'<a class="n" id="{self._key}{here}{number}" href="#{self._key}{there}{number}" data-n="{number}" '
             f'aria-label="{said}: go to it in the other text"></a>'
         )
-        return f'<span class="{kind} h{number % 4}">{link}{_folding(inner, words)}</span>'
+        stopping = "" if stop is None else f' data-s="{stop}"'
+        return f'<span class="{kind} h{number % 4}"{stopping}>{link}{_folding(inner, words)}</span>'
 
     def _small(self, segments: Iterable[Segment], side: int) -> Iterator[str]:
         """The inside of a move, on one side."""
         for segment in segments:
             yield self._plain(segment)[side]
 
-    def _plain(self, segment: Segment) -> tuple[str, str]:
+    def _plain(self, segment: Segment, stop: int | None = None) -> tuple[str, str]:
         a = self._texts[0][segment.a_start : segment.a_end]
         b = self._texts[1][segment.b_start : segment.b_end]
         if segment.kind == "equal":
@@ -128,11 +133,13 @@ class _Sides:
         if segment.kind == "formatting":
             return _wrapped("span", "f", marked(a)), _wrapped("span", "f", marked(b))
         refined = _refined(a, b) if segment.kind == "changed" else (marked(a), marked(b))
-        return _wrapped("del", "x", refined[0]), _wrapped("ins", "x", refined[1])
+        return _wrapped("del", "x", refined[0], stop), _wrapped("ins", "x", refined[1], stop)
 
 
-def _wrapped(tag: str, name: str, inner: str) -> str:
-    return f'<{tag} class="{name}">{inner}</{tag}>' if inner else ""
+def _wrapped(tag: str, name: str, inner: str, stop: int | None = None) -> str:
+    """An element; ``stop`` numbers what the keys n and p go to, the same on both sides."""
+    stopping = "" if stop is None else f' data-s="{stop}"'
+    return f'<{tag} class="{name}"{stopping}>{inner}</{tag}>' if inner else ""
 
 
 def _folding(inner: str, words: int) -> str:

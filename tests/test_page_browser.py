@@ -1,0 +1,179 @@
+"""The page in a browser: keys, search, sorting, passages, folding and scrolling in step; no message and no request."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import prose, write_tree
+
+import dedup
+from dedup.report.page import write_page
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    """The system's Chromium, headless; its absence skips, and fails under CI."""
+    binary, service = shutil.which("chromium"), shutil.which("chromedriver")
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        binary = None
+    if not binary or not service:
+        if os.environ.get("CI"):
+            pytest.fail("chromium, chromedriver and selenium are needed")
+        pytest.skip("there is no chromium, chromedriver or selenium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(service))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three pairs of 900 words; in each a word is added, one changed, and in the second a passage moved."""
+    files = {}
+    for number in range(3):
+        parts = [prose(f"{number}p{part}", 150 + number) for part in range(6)]
+        other = list(parts)
+        other[1] = other[1].replace("x77 ", "x77 added ")
+        other[3] = other[3].replace("x50 ", "changed ")
+        files[f"{number}a.txt"] = "\n\n".join([*parts, "end"])
+        files[f"{number}b.txt"] = "\n\n".join(other[4:] + other[:4] if number == 1 else other)
+    folder = tmp_path_factory.mktemp("page")
+    write_tree(folder / "in", files)
+    write_page(dedup.scan(folder / "in"), folder / "r.html")
+    return (folder / "r.html").as_uri()
+
+
+@pytest.fixture
+def page(driver: Any, address: str) -> Iterator[Any]:
+    driver.get_log("performance")
+    driver.get(address)
+    yield driver
+    assert driver.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert set(sent) == {address}
+
+
+def press(page: Any, keys: str) -> None:
+    for key in keys:
+        page.switch_to.active_element.send_keys(key)
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    script = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)"
+    return list(page.execute_script(script, selector))
+
+
+def here(page: Any) -> str:
+    return str(page.execute_script("return document.querySelector('.here').id"))
+
+
+def ids(page: Any, selector: str) -> list[str]:
+    return list(page.execute_script("return [...document.querySelectorAll(arguments[0])].map(e => e.id)", selector))
+
+
+def wait(page: Any, condition: str) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(page, 10).until(lambda driver: driver.execute_script(f"return {condition}"))
+
+
+def test_j_and_k_go_from_cluster_to_cluster(page: Any) -> None:
+    places = []
+    for key in "jjkjjj":
+        press(page, key)
+        places.append(here(page))
+    order = ids(page, ".cluster")
+    assert places == [order[at] for at in (0, 1, 0, 1, 2, 2)]
+
+
+def test_n_and_p_go_from_difference_to_difference_on_both_sides(page: Any) -> None:
+    first = ids(page, ".cluster").index("c0")
+    press(page, "j" * (first + 1))
+    seen = []
+    for key in "nnnp":
+        press(page, key)
+        seen.append([text.strip() for text in texts(page, ".now")])
+    number = texts(page, "#c0 > h3")[0].rsplit("/", 1)[-1][0]
+    assert number != "1", "the pair with a move is another"
+    changed = [f"s{number}p3x50", f"s{number}p3changed"]
+    assert seen == [["added"], changed, ["end"], changed]
+    assert len(ids(page, ".pair[open]")) == 1
+
+
+def test_the_search_shows_what_it_finds_and_takes_keys_as_letters(page: Any) -> None:
+    press(page, "/")
+    press(page, "1b.txt")
+
+    assert texts(page, "#matching") == ["1 of 3 clusters"]
+    assert len(ids(page, ".cluster:not([hidden])")) == 1 and not ids(page, ".here")
+
+
+def test_the_table_sorts_and_the_clusters_follow(page: Any) -> None:
+    button = page.find_elements("css selector", "#table th button")[1]
+    for way in (1, -1):
+        button.click()
+        names = texts(page, "#table tbody td.id")
+        assert names == sorted(names)[::way]
+        assert [text.split(": ", 1)[1] for text in texts(page, ".cluster > h3")] == names
+
+
+def test_a_passage_leads_to_the_other_side(page: Any) -> None:
+    page.find_element("id", "view-passages").click()
+    page.execute_script("document.querySelector('.pair').open = true; document.querySelector('.text .p').click()")
+    [kept, dropped] = page.find_elements("css selector", ".flash")
+    links = [side.find_element("css selector", ".n") for side in (kept, dropped)]
+    assert links[0].get_attribute("href").endswith("#" + links[1].get_attribute("id"))
+
+
+def test_long_stretches_fold_on_both_sides(page: Any) -> None:
+    page.execute_script("document.querySelector('.pair').open = true")
+    wait(page, "document.querySelectorAll('.pair[open] .unfold').length > 2")
+    whole = texts(page, ".pair[open] .text")
+    shut = len(page.find_elements("css selector", ".pair[open] .fold.shut"))
+    page.find_elements("css selector", ".pair[open] .unfold")[0].click()
+    assert len(page.find_elements("css selector", ".pair[open] .fold.shut")) == shut - 2
+    assert [b.get_attribute("aria-expanded") for b in page.find_elements("css selector", ".unfold")].count("true") == 2
+    assert texts(page, ".pair[open] .text") == whole
+
+
+def test_the_two_texts_scroll_in_step(page: Any) -> None:
+    page.set_window_size(700, 500)
+    page.execute_script("document.querySelector('.pair').open = true")
+    wait(page, "document.querySelectorAll('.pair[open] .unfold').length > 2")
+    page.execute_script("document.querySelectorAll('.pair[open] .fold.shut').forEach(f => f.classList.remove('shut'))")
+    page.execute_script("document.querySelector('.cluster').scrollIntoView()")
+    page.execute_script("document.querySelectorAll('.pair[open] .text')[0].scrollTop = 900")
+    wait(page, "Math.abs(document.querySelectorAll('.pair[open] .text')[1].scrollTop - 900) < 120")
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1920])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(page: Any, width: int, scheme: str, tmp_path: Path) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    try:
+        page.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        colour = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (colour == "rgb(255, 255, 255)") == (scheme == "light")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
