@@ -387,6 +387,16 @@ def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytes
     assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == ["r.html"]
 
 
+def test_a_long_shared_passage_can_be_folded_whatever_signs_are_in_it(tmp_path: Path) -> None:
+    shared = " ".join(f'"{word}" & <b>' for word in prose(1, 200).split())
+    result = dedup.find_duplicates([f"{shared} one", f"{shared} two"])
+    page = page_of(result, tmp_path / "r.html")
+
+    folds = page.all("span", "fold")
+    assert len(folds) == 2 and all(len(fold.text) > len(shared) / 2 for fold in folds)
+    assert sorted(side.text for side in page.all("div", "text")) == [f"{shared} one", f"{shared} two"]
+
+
 def test_nothing_found_is_a_page_too(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     page = page_of(dedup.scan(tmp_path / "in"), tmp_path / "r.html")

@@ -93,23 +93,18 @@ class _Sides:
 
     def _both(self, segment: Segment, at: int) -> tuple[str, str]:
         """A segment on both sides, with the number of its passage if it is long enough to be one."""
-        drawn = self._plain(segment, at)
-        if segment.kind == "equal" and segment.a_words >= LEAST_PASSAGE:
-            number = self._next()
-            a, b = (
-                self._numbered("p", side, number, f"shared passage {number}", drawn[side], segment.a_words)
-                for side in (0, 1)
-            )
-            return a, b
-        return drawn
+        if segment.kind != "equal" or segment.a_words < LEAST_PASSAGE:
+            return self._plain(segment, at)
+        number = self._next()
+        shared = _folding(self._texts[0][segment.a_start : segment.a_end], segment.a_words)
+        a, b = (self._numbered("p", side, number, f"shared passage {number}", shared) for side in (0, 1))
+        return a, b
 
     def _next(self) -> int:
         self.passages += 1
         return self.passages
 
-    def _numbered(
-        self, kind: str, side: int, number: int, said: str, inner: str, words: int = 0, stop: int | None = None
-    ) -> str:
+    def _numbered(self, kind: str, side: int, number: int, said: str, inner: str, stop: int | None = None) -> str:
         """A passage with a link to where the other text has it; the link's number is drawn, not text."""
         here, there = ("k", "d") if side == 0 else ("d", "k")
         link = (
@@ -117,7 +112,7 @@ class _Sides:
             f'aria-label="{said}: go to it in the other text"></a>'
         )
         stopping = "" if stop is None else f' data-s="{stop}"'
-        return f'<span class="{kind} h{number % 4}"{stopping}>{link}{_folding(inner, words)}</span>'
+        return f'<span class="{kind} h{number % 4}"{stopping}>{link}{inner}</span>'
 
     def _small(self, segments: Iterable[Segment], side: int) -> Iterator[str]:
         """The inside of a move, on one side."""
@@ -142,18 +137,15 @@ def _wrapped(tag: str, name: str, inner: str, stop: int | None = None) -> str:
     return f'<{tag} class="{name}"{stopping}>{inner}</{tag}>' if inner else ""
 
 
-def _folding(inner: str, words: int) -> str:
-    """The middle of a long unchanged stretch in an element of its own, which the page's script can fold."""
-    if words < _FOLDED or "<" in inner or "&" in inner or len(inner) < 4 * _END:
-        return inner
-    start = inner.find(" ", _END) + 1
-    end = inner.rfind(" ", 0, len(inner) - _END)
-    if not 0 < start < end:
-        return inner
-    count = len(inner[start:end].split())
-    return (
-        f'{inner[:start]}<span class="fold" data-w="{count:,} words unchanged">{inner[start:end]}</span>{inner[end:]}'
-    )
+def _folding(text: str, words: int) -> str:
+    """A shared text; the middle of a long one is in an element of its own, which the page's script can fold."""
+    start = text.find(" ", _END) + 1
+    end = text.rfind(" ", 0, max(0, len(text) - _END))
+    if words < _FOLDED or len(text) < 4 * _END or not 0 < start < end:
+        return marked(text)
+    head, middle, tail = (marked(part) for part in (text[:start], text[start:end], text[end:]))
+    count = len(text[start:end].split())
+    return f'{head}<span class="fold" data-w="{count:,} words unchanged">{middle}</span>{tail}'
 
 
 def _refined(a: str, b: str) -> tuple[str, str]:
