@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dedup.cli import exits
+from dedup.cli.file_list import all_inputs
 from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
 from dedup.cli.outputs import checked_targets, write_output
 from dedup.cli.progress import ProgressLine
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @click.command("scan", short_help="Find the copies in directories, text files and record files.")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
+@click.option("--files-from", metavar="FILE", help="Read the inputs in this list too, one a line; - for stdin.")
+@click.option("-0", "--null", is_flag=True, help="Names in the list end with NUL, as find -print0 writes them.")
 @click.option(
     "-o",
     "--output",
@@ -77,6 +80,7 @@ def command(
       dedup scan new/ old/ --threshold 0.8 --keep newest --json | head
     """
     started = time.monotonic()
+    inputs = all_inputs(inputs, options.pop("files_from"), options.pop("null"))
     targets = checked_targets([*outputs, *(["-"] if as_json else [])], redact=redact)
     settings = settings_from(options)
     from dedup.pipeline import scan
@@ -113,6 +117,11 @@ def command(
         exits.close_stdout()
     if profile:
         _profile(result, [start, *result.steps, *after.end()])
+    _leave(result, check)
+
+
+def _leave(result: Result, check: bool) -> None:
+    """The exit status that the result calls for."""
     if check and result.clusters:
         exits.leave(exits.ASKED)
     if result.has_unread:
