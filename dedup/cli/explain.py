@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -45,7 +44,9 @@ def command(a: str, b: str, as_json: bool, color: str, **options: Any) -> None:
     (a_name, a_text), (b_name, b_text) = open_pair(a, b, settings)
     pair = compare(a_text, b_text, settings, ids=(a_name, b_name))
     if as_json:
-        click.echo(json.dumps(explain_record(pair, a_name, b_name), ensure_ascii=False))
+        from dedup.writers import encode_line
+
+        click.echo(encode_line(explain_record(pair, a_name, b_name)), nl=False)  # UTF-8, whatever the terminal has
         return
     style = Style(colour=use_colour(color, sys.stdout), width=terminal_width(sys.stdout))
     shared = passages(diff(a_text, b_text))

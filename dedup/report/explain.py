@@ -77,8 +77,8 @@ def _quote(text: str) -> str:
 def explain_record(pair: Comparison, a_name: str, b_name: str) -> dict[str, Any]:
     """The same for a program."""
     return {
-        "a": {"id": name_of(a_name), "tokens": pair.tokens_a, "shingles": pair.shingles_a},
-        "b": {"id": name_of(b_name), "tokens": pair.tokens_b, "shingles": pair.shingles_b},
+        "a": {"id": a_name, "tokens": pair.tokens_a, "shingles": pair.shingles_a},
+        "b": {"id": b_name, "tokens": pair.tokens_b, "shingles": pair.shingles_b},
         "relation": pair.relation.value if pair.relation else None,
         "dropped": pair.dropped if pair.relation else None,
         "reason": pair.reason,
