@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dedup.difference import Difference, Kind, Segment, can_cut, count_words
@@ -55,6 +55,15 @@ def fold(
         yield Part(s.kind, s.a_start, s.a_end, s.b_start, s.b_end, max(s.a_words, s.b_words), s.move)
         quiet, started = [], True
     yield from _folded(quiet, b, context, columns, started, False)
+
+
+def without_formatting_in_moves(difference: Difference) -> Difference:
+    """The same, what differs in formatting inside a moved passage taken for equal; `fold` does the rest."""
+    moves = tuple(
+        replace(move, segments=tuple(replace(s, kind="equal") if s.kind == "formatting" else s for s in move.segments))
+        for move in difference.moves
+    )
+    return replace(difference, moves=moves)
 
 
 def _folded(

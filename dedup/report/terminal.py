@@ -9,13 +9,12 @@ nothing hangs on colour alone; without colour it stands between ``[-`` and ``-]`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import zip_longest
 from typing import Literal
 
 from dedup.difference import Counts, Difference, Digest, Segment, characters, counted, digest_lines, shortened
 from dedup.report.clean import fitted, visible, width_of
-from dedup.report.fold import Part, fold
+from dedup.report.fold import Part, fold, without_formatting_in_moves
 from dedup.report.wrap import Line, Run, wrapped
 
 Layout = Literal["auto", "inline", "side-by-side"]
@@ -70,7 +69,7 @@ def render_diff(
     if counts.identical or (not formatting and counts.same_words):
         return
     if not formatting:
-        difference = _without_formatting_in_moves(difference)
+        difference = without_formatting_in_moves(difference)
     if width is not None:
         width = max(20, width)
     beside = layout == "side-by-side" or (layout == "auto" and colour and (width or 0) >= SIDE_BY_SIDE_FROM)
@@ -85,15 +84,6 @@ def render_diff(
     yield from _out([("fold", _summary(difference, "the first", "the second"))], width, colour)
     for line in _inline(difference, parts, a_text, b_text, colour):
         yield from _out(line, width, colour)
-
-
-def _without_formatting_in_moves(difference: Difference) -> Difference:
-    """The same, what differs in formatting inside a moved passage taken for equal; `fold` does the rest."""
-    moves = tuple(
-        replace(move, segments=tuple(replace(s, kind="equal") if s.kind == "formatting" else s for s in move.segments))
-        for move in difference.moves
-    )
-    return replace(difference, moves=moves)
 
 
 def _out(line: Line, width: int | None, colour: bool) -> Iterator[str]:
