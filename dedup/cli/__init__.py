@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -18,6 +19,8 @@ COMMANDS = {
     "diff": "Show what differs between two documents, word by word.",
     "check": "Read the inputs of a result again and verify every drop.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
+    "settings": "Show each setting, its value here, and where it comes from.",
+    "completion": "Print the completion script of a shell.",
 }
 
 
@@ -52,7 +55,10 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dedup", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.option("--config", metavar="FILE", help="Take settings from this file, not from the nearest dedup.toml.")
+@click.option("--no-config", is_flag=True, help="Take settings from no file.")
+@click.pass_context
+def cli(context: click.Context, config: str | None, no_config: bool) -> None:
     """Find documents that are copies of each other, prove each finding, and show what differs.
 
     \b
@@ -67,8 +73,23 @@ def cli() -> None:
     Exit status: 0 done; 1 where it was asked for (scan --check, diff --exit-code), and check
     has findings; 2 usage or fatal error; 3 done, but some inputs could not be read; 130 interrupted.
     """
+    if no_config:
+        return
+    from pathlib import Path
+
+    from dedup.cli.config import defaults_for_click, find_file, load_file
+
+    path = Path(config) if config is not None else find_file()
+    if path is not None:
+        values = load_file(path)
+        context.obj = (path, values)
+        context.default_map = dict.fromkeys(COMMANDS, defaults_for_click(values))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit status; never raises. Without arguments it gives help."""
+    if arguments is None and (asked := os.environ.get("_DEDUP_COMPLETE")):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "dedup", "_DEDUP_COMPLETE", asked)
     return run(cli, (sys.argv[1:] if arguments is None else arguments) or ["--help"])

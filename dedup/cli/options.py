@@ -94,10 +94,17 @@ def settings_from(options: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: a value can't work.
     """
-    if options.pop("no_contained", False):
+    if options.pop("no_contained", False) and not _only_flag("containment", "no_contained"):
         options["containment"] = None
     names = Settings.__dataclass_fields__
     return Settings(**{name: options.pop(name) for name in list(options) if name in names})
+
+
+def _only_flag(name: str, other: str) -> bool:
+    """Whether an option was given on the command line and its opposite wasn't: then it comes from a file and loses."""
+    source = click.get_current_context().get_parameter_source
+    flag = click.core.ParameterSource.COMMANDLINE
+    return source(name) == flag and source(other) != flag
 
 
 def open_pair(a: str, b: str, settings: Settings) -> tuple[tuple[str, str], tuple[str, str]]:
