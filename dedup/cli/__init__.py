@@ -82,7 +82,7 @@ def cli(context: click.Context, config: str | None, no_config: bool) -> None:
     path = Path(config) if config is not None else find_file()
     if path is not None:
         values = load_file(path)
-        context.obj = (path, values)
+        context.obj = (str(path), values)
         context.default_map = dict.fromkeys(COMMANDS, defaults_for_click(values))
 
 

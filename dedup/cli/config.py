@@ -41,7 +41,7 @@ def load_file(path: Path) -> dict[str, Any]:
     table = _table(path)
     if table is None:
         raise SettingsError(f"{path} has no table [tool.dedup]\nName a dedup.toml, or add the table")
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in NAMES:

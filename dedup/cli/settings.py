@@ -20,13 +20,14 @@ def command(context: click.Context, as_json: bool) -> None:
     They come from dedup.toml or from [tool.dedup] in pyproject.toml, in this folder or the nearest one
     above it, else from the defaults. Options of a command win over both.
     """
-    path, values = context.obj or (None, {})
+    found: tuple[str, dict[str, Any]] | None = context.obj
+    path, values = found or ("", {})
     chosen = Settings(**{name: value for name, value in values.items() if name != "threads"})
     rows: list[tuple[str, Any, str]] = []
     for field in fields(Settings):
-        source = str(path) if field.name in values else "default"
+        source = path if field.name in values else "default"
         rows.append((field.name.replace("_", "-"), getattr(chosen, field.name), source))
-    rows.append(("threads", values.get("threads"), str(path) if "threads" in values else "default"))
+    rows.append(("threads", values.get("threads"), path if "threads" in values else "default"))
     if as_json:
         click.echo(json.dumps({name: {"value": value, "source": source} for name, value, source in rows}))
         return
