@@ -26,7 +26,7 @@ from dedup.writers import write_lines
 FORMAT = "dedup-decisions"
 FORMAT_VERSION = 1
 _STEP = 1 << 20
-_NO_DECISIONS = "Give a decisions file, as written by: dedup review RESULT"
+_NO_DECISIONS = "Give a decisions file; docs/review.md says what stands in one"
 
 
 class Stays(StrEnum):

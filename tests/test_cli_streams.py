@@ -101,10 +101,10 @@ def test_the_advice_for_a_low_threshold_can_be_followed(threshold: float) -> Non
 
 
 def test_a_mapping_a_string_and_a_path_are_not_taken_for_lists(tree: Path) -> None:
-    """One text is no list of texts and a mapping no list of its keys; one path is one input."""
-    for documents in ("abca", {"a": "text"}):
-        with pytest.raises(SettingsError, match="iterable of texts"):
-            dedup.find_duplicates(documents)
+    """One text is no list of texts; a mapping is ids and texts, no list of its keys; one path is one input."""
+    with pytest.raises(SettingsError, match="iterable of texts"):
+        dedup.find_duplicates("abca")
+    assert dedup.find_duplicates({"a": "some text", "b": "Some text!"}).kept_ids() == ["a"]
     assert dedup.scan(tree / "in").summary["documents"] == 2
     assert dedup.scan(str(tree / "in")).summary["documents"] == 2
 
