@@ -17,6 +17,8 @@ COMMANDS = {
     "filter": "Let records through, from stdin to stdout, but for the copies.",
     "report": "Write a report of a result: a page, Markdown or a table.",
     "diff": "Show what differs between two documents, word by word.",
+    "apply": "Move the dropped files of a result to a quarantine; a dry run unless --yes.",
+    "undo": "Move the files of a quarantine back to their places.",
     "check": "Read the inputs of a result again and verify every drop.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
     "settings": "Show each setting, its value here, and where it comes from.",

@@ -105,6 +105,10 @@ class SavedTexts:
             )
         return self._sources[path]
 
+    def close(self) -> None:
+        """Let go of the file that is open; the next text opens its file anew."""
+        self._again.close()
+
     def __enter__(self) -> SavedTexts:
         return self
 

@@ -1,0 +1,304 @@
+"""Moving the files of a plan into a quarantine, or only looking whether they could be moved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+
+from dedup.applying import _calls
+from dedup.applying._journal import Journal, Move, lock
+from dedup.applying._plan import Pair, Plan
+from dedup.applying._spots import Left, Spot, found, look, resolved, same_file, stop_if_full, transfer, why
+from dedup.errors import InputError, OutputError
+from dedup.model import Drop, Kept
+from dedup.readers.names import shown, to_fs
+from dedup.readers.streams import words_of
+from dedup.saved import SavedTexts
+
+_BATCH = 100  # moves that are written down, and waited for, at once
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A file that stays where it is, though the result has it dropped.
+
+    Attributes:
+        path: the file. what: why; about another file of its cluster, this is named.
+    """
+
+    path: str
+    what: str
+
+
+@dataclass
+class Applied:
+    """What was done, or what would be.
+
+    Attributes:
+        moved: each document that was moved, and the one that stays for it.
+        earlier: files that an earlier call had moved. left: files that stay, and why.
+        bytes: of those moved.
+    """
+
+    moved: list[Pair] = field(default_factory=list)
+    earlier: int = 0
+    left: list[LeftAlone] = field(default_factory=list)
+    bytes: int = 0
+
+
+def apply(plan: Plan, quarantine: str | None) -> Applied:
+    """Move the files of a plan into a folder, below their paths; with None only look what would be moved.
+
+    A cluster is left alone as a whole if a file of it that goes, or one that stays for it, isn't what it was.
+
+    Raises:
+        OutputError: the folder can't serve, another process is at work, or the disk is full.
+    """
+    with plan.result.open_texts() as texts:
+        if quarantine is None:
+            work = _Applying(plan, None, texts)
+            for number, pairs in plan.clusters.items():
+                for pair in work.checked(number, pairs):
+                    work.count(pair)
+            return work.applied
+        with at_work(plan.roots.all()), _begun(plan, quarantine) as journal:
+            work = _Applying(plan, journal, texts)
+            work.settle()
+            ready: list[tuple[int, Pair]] = []
+            for number, pairs in plan.clusters.items():
+                ready += [(number, pair) for pair in work.checked(number, pairs)]
+                if len(ready) >= _BATCH:
+                    work.move(ready)
+                    ready = []
+            work.move(ready)
+            return work.applied
+
+
+@contextmanager
+def at_work(roots: Sequence[str]) -> Iterator[None]:
+    """No other apply or undo on the same inputs: each would take the other's kept file for one that stays."""
+    with ExitStack() as open_roots:
+        for root in roots:
+            try:
+                file = os.open(to_fs(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                continue  # its files will be found gone
+            open_roots.callback(os.close, file)
+            with suppress(OSError):  # file systems that can't lock a folder
+                lock(file, root)
+        yield
+
+
+@contextmanager
+def _begun(plan: Plan, quarantine: str) -> Iterator[Journal]:
+    real = resolved(quarantine)
+    for root in plan.roots.all():
+        if f"{real}/".startswith(f"{root.rstrip('/')}/") and root in plan.roots.folders():
+            raise OutputError(
+                f"{shown(quarantine)} is in the input {shown(root)}, so that the next scan would read it\n"
+                "Choose a folder outside"
+            )
+        if f"{root}/".startswith(f"{real}/"):
+            raise OutputError(f"the input {shown(root)} is in {shown(quarantine)}\nChoose another folder")
+    made = False
+    try:
+        try:
+            _calls.make_folder(real, None)
+            made = True
+        except FileExistsError:
+            pass
+        journal = Journal.begin(real, plan.result_digest, made=made)
+    except OSError as error:
+        raise OutputError(
+            f"{shown(quarantine)} can't be used: {words_of(error)}\nChoose a folder in one that is there"
+        ) from error
+    with journal:
+        yield journal
+
+
+class _Applying:
+    def __init__(self, plan: Plan, journal: Journal | None, texts: SavedTexts) -> None:
+        self.applied = Applied()
+        self._plan = plan
+        self._journal = journal
+        self._texts = texts
+        self._broken: set[int] = set()  # clusters of which no more is moved
+
+    def count(self, pair: Pair) -> None:
+        self.applied.moved.append(pair)
+        self.applied.bytes += pair[0].place.bytes
+
+    def settle(self) -> None:
+        assert self._journal is not None
+        for move, what in self._journal.settle():
+            self.applied.left.append(LeftAlone("/".join((move.source.root, *move.source.parts)), what))
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def checked(self, number: int, pairs: Sequence[Pair]) -> list[Pair]:
+        """What of a cluster is still to be moved; nothing if one of its files isn't what it was."""
+        still = [pair for pair in pairs if not self._moved_earlier(pair)]
+        try:
+            for pair in still:
+                spot = self._spot(pair[0])
+                with _opened(spot, pair[0]) as at:
+                    self._look(pair, spot, at)
+        except Left as left:
+            self._leave(number, still, str(left))
+            return []
+        return still
+
+    def _moved_earlier(self, pair: Pair) -> bool:
+        if self._journal is None:
+            return False
+        try:
+            spot = self._spot(pair[0])
+            move = self._journal.latest.get(spot)
+            if move is None or move.state != "done":
+                return False
+            with spot.folder() as at:
+                if found(spot.name, at) is not None:
+                    return False
+        except (Left, OSError):
+            return False
+        self.applied.earlier += 1
+        return True
+
+    def _spot(self, document: Kept | Drop) -> Spot:
+        path = document.place.path
+        assert path is not None
+        try:
+            return self._plan.roots.spot(path)
+        except Left as left:
+            raise Left(f"{path}: {left}") from left
+
+    def _look(self, pair: Pair, spot: Spot, at: int) -> os.stat_result:
+        """See that both are what they were, and two files; the one that stays comes first."""
+        gone, stays = pair
+        kept = self._look_at_kept(stays)
+        path = gone.place.path
+        if path in self._plan.stays:
+            raise Left(f"{path} is a file that stays, too")
+        try:
+            info = look(spot.name, at, gone.place.bytes, gone.place.digest)
+        except Left as left:
+            raise Left(f"{path} {left}") from left
+        if same_file(info, kept):
+            raise Left(f"{path} and {stays.id} are two names of one file")
+        return info
+
+    def _look_at_kept(self, document: Kept | Drop) -> os.stat_result:
+        place = document.place
+        if place.path is None or place.path == "-":
+            raise Left(f"{place.id} was in no file, so nobody can tell whether it is still there")
+        spot = self._spot(document)
+        named = place.path in self._plan.result.named
+        with _opened(spot, document) as at:
+            if place.line is None:
+                try:
+                    return look(spot.name, at, place.bytes, place.digest, follow=named)
+                except Left as left:
+                    raise Left(f"{place.path} {left}, and nothing goes without the one kept for it") from left
+            try:
+                self._texts.close()  # the file may be another one now than the one that is open
+                self._texts.text(document)
+                return os.stat(to_fs(spot.name), dir_fd=at, follow_symlinks=named)
+            except (InputError, OSError) as error:
+                raise Left(str(error).partition("\n")[0]) from error
+
+    def _leave(self, number: int, pairs: Sequence[Pair], what: str) -> None:
+        self._broken.add(number)
+        self.applied.left += [LeftAlone(gone.place.path or gone.id, what) for gone, _ in pairs]
+
+    # --- moving -------------------------------------------------------------------------------------------------------
+
+    def move(self, ready: Sequence[tuple[int, Pair]]) -> None:
+        """Write down what is about to move; look at each once more, and move it."""
+        if not ready:
+            return
+        journal = self._journal
+        assert journal is not None
+        moves = self._moves(journal, ready)
+        journal.intend(move for _, _, move in moves)
+        for number, pair, move in moves:
+            if number in self._broken:
+                what: str | None = "another file of its cluster could not be moved"
+            else:
+                what = self._move_one(journal, pair, move)
+            journal.note(move, "back" if what else "done")
+            if what:
+                self._leave(number, [pair], what)
+            else:
+                self.count(pair)
+
+    def _moves(self, journal: Journal, ready: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair, Move]]:
+        """The moves to be written down: those into free places, no two into one."""
+        moves: dict[tuple[str, ...], tuple[int, Pair, Move]] = {}
+        for number, pair in ready:
+            place = pair[0].place
+            assert place.path is not None
+            parts = _below(place.path)
+            try:
+                if parts in moves or journal.is_taken(parts):
+                    raise Left(f"{place.path} has another file in its place there, which is not overwritten")
+                move = journal.plan(self._spot(pair[0]), parts, place.bytes, place.digest)
+            except Left as left:
+                self._leave(number, [pair], str(left))
+                continue
+            except OSError as error:
+                self._leave(number, [pair], f"{place.path} {why(error)}")
+                continue
+            move.number += len(moves)
+            moves[parts] = (number, pair, move)
+        return list(moves.values())
+
+    def _move_one(self, journal: Journal, pair: Pair, move: Move) -> str | None:
+        """Move a file; or say why it was left where it is."""
+        target = journal.target(move)
+        try:
+            with _opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
+                info = self._look(pair, move.source, at)
+                source, there = (move.source.name, at), (target.name, to_at)
+                if transfer(source, there, journal.temporary(move), move.size, move.digest):
+                    now = os.stat(to_fs(target.name), dir_fd=to_at, follow_symlinks=False)
+                else:
+                    now = info
+                if (now.st_ino, now.st_mtime_ns) != (info.st_ino, info.st_mtime_ns):
+                    _take_back(there, source)  # somebody put another file there between the look and the move
+                    return f"{pair[0].place.path} has changed since the scan"
+                _calls.sync(to_at)
+                _calls.sync(at)
+        except Left as left:
+            return str(left)
+        except OSError as error:
+            stop_if_full(error)
+            return f"{pair[0].place.path} {why(error)}"
+        return None
+
+
+def _take_back(there: tuple[str, int], source: tuple[str, int]) -> None:
+    try:
+        _calls.move(*there, *source)
+    except OSError as error:
+        raise OutputError(
+            f"{shown(source[0])} was changed while it was moved, and can't be put back: {why(error)}\n"
+            "It is in the quarantine: move it by hand"
+        ) from error
+
+
+@contextmanager
+def _opened(spot: Spot, document: Kept | Drop) -> Iterator[int]:
+    """The folder of a document's file."""
+    with ExitStack() as stack:
+        try:
+            at = stack.enter_context(spot.folder())
+        except OSError as error:
+            raise Left(f"{document.place.path} {why(error)}") from error
+        yield at
+
+
+def _below(path: str) -> tuple[str, ...]:
+    """The path of a file in the quarantine: its own, with nothing in it that leads elsewhere."""
+    return tuple("_up" if part == ".." else part for part in path.split("/") if part not in ("", "."))

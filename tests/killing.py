@@ -1,0 +1,128 @@
+"""Kills an apply, or an undo, after each of its calls that change something; run as a program of its own.
+
+    python killing.py RESULT QUARANTINE WAY FIRST LAST
+
+WAY is how files get from folder to folder: ``rename``, ``link`` (where a system can't rename without overwriting) or
+``copy`` (between file systems). Each number from FIRST to LAST is a number of calls after which the process is
+killed. Then an undo, or a second apply and an undo, must give the tree as it was. Prints what was killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+
+from conftest import snapshot
+
+from dedup.applying import _calls, apply, make_plan, undo
+from dedup.decisions import digest_of_result
+from dedup.errors import InputError
+from dedup.saved import load_result
+
+PRIMITIVES = (
+    "write_all", "truncate", "sync", "create", "make_folder", "remove_folder", "link", "unlink", "rename", "dress",
+)  # fmt: skip
+
+
+def files(root: Path) -> dict[str, tuple[object, ...]]:
+    """The files of a tree: mode, size, time and content. Neither inodes, which copies don't keep, nor folders."""
+    return {name: entry[:2] + entry[3:] for name, entry in snapshot(root).items() if len(entry) == 6}
+
+
+def arrange(way: str) -> None:
+    os.fsync = lambda file: None  # a killed process loses nothing that it has written; only power cuts do
+    if way == "link":
+        _calls._renameat2 = lambda: None
+    if way == "copy":
+        real = _calls.rename
+
+        def rename(name: str, at: int, to: str, to_at: int) -> bool:
+            if os.fstat(at).st_ino != os.fstat(to_at).st_ino:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            return real(name, at, to, to_at)
+
+        _calls.rename = rename
+
+
+def kill_after(count: int) -> None:
+    left = count
+
+    def killing(function):
+        def call(*arguments):
+            nonlocal left
+            value = function(*arguments)
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+
+        return call
+
+    for name in PRIMITIVES:
+        setattr(_calls, name, killing(getattr(_calls, name)))
+
+
+def run(result: str, quarantine: str, what: str) -> None:
+    if what == "apply":
+        applied = apply(make_plan(load_result(result), digest_of_result(result), {}), quarantine)
+        assert applied.left == [], applied.left
+        return
+    try:
+        undone = undo(quarantine)
+    except InputError:  # killed before there was a journal, or after it was removed
+        return
+    assert undone.left == [], undone.left
+
+
+def killed(result: str, quarantine: str, what: str, count: int) -> bool:
+    """Run it in a process that is killed after so many calls; False if it had fewer."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            kill_after(count)
+            run(result, quarantine, what)
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.WEXITSTATUS(status) == 0
+    return False
+
+
+def main(result: str, quarantine: str, way: str, first: int, last: int) -> None:
+    arrange(way)
+    corpus = Path(load_result(result).inputs[0].path)
+    before = files(corpus)
+    run(result, quarantine, "apply")
+    finished, moved = files(corpus), files(Path(quarantine))
+    run(result, quarantine, "undo")
+    assert files(corpus) == before != finished and not os.path.exists(quarantine)
+    kills = {"apply": 0, "undo": 0}
+    for count in range(first, last + 1):
+        for end in ("undo", "apply"):
+            kills["apply"] += killed(result, quarantine, "apply", count)
+            if end == "apply":
+                run(result, quarantine, "apply")
+                assert files(corpus) == finished, (count, "a second apply")
+                here = files(Path(quarantine))
+                assert {x: y for x, y in here.items() if not x.endswith("l.jsonl")} == {
+                    x: y for x, y in moved.items() if not x.endswith("l.jsonl")
+                }
+            run(result, quarantine, "undo")
+            assert files(corpus) == before, (count, end)
+        run(result, quarantine, "apply")
+        kills["undo"] += killed(result, quarantine, "undo", count)
+        run(result, quarantine, "undo")
+        assert files(corpus) == before, (count, "undo")
+    print(kills["apply"], kills["undo"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4], *map(int, sys.argv[4:6]))
