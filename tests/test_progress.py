@@ -128,7 +128,7 @@ def test_the_native_pass_tells_how_far_it_is_and_stops_when_the_callback_raises(
         start = time.monotonic()
         no_sample = np.zeros(0, np.uint64)
         _core.greedy(
-            b"", offsets, rows, ones, bands, no_sample, offsets, 2, 5, 0.7, None, 50, 1000, 1, progress  # type: ignore[arg-type]
+            b"", offsets, rows, ones, bands, no_sample, offsets, 2, 5, 0.7, None, 50, 1000, 256, 1, progress  # type: ignore[arg-type]
         )  # fmt: skip
         return time.monotonic() - start
 
