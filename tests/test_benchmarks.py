@@ -486,3 +486,44 @@ def test_a_run_writes_every_time_and_its_tables_can_be_printed_again(modules, tm
     assert run.main(["--table", str(tmp_path / "results" / "x.json")]) == 0
     assert capsys.readouterr().out == printed
     assert str(tmp_path) not in printed
+
+
+def test_the_gate_of_ci_names_what_became_worse(modules):
+    import gate
+
+    pinned = {"instructions_per_byte": 100, "share_of_loop": 0.4}
+
+    assert gate.faults({"instructions_per_byte": 114, "shape_growth": 2.2}, pinned) == []
+    assert gate.faults({"share_of_loop": 0.7}, pinned) == []
+    assert gate.faults({"instructions_per_byte": 300, "shape_growth": 2.2}, {}) == []
+    assert "at most 115" in gate.faults({"instructions_per_byte": 116, "shape_growth": 2.2}, pinned)[0]
+    assert "at most 0.8" in gate.faults({"share_of_loop": 0.9}, pinned)[0]
+    assert "3.90 ×" in gate.faults({"instructions_per_byte": 90, "shape_growth": 3.9}, pinned)[0]
+
+
+def test_the_gate_measures_with_the_clock_where_valgrind_is_missing(modules, tmp_path, monkeypatch, capsys):
+    import gate
+
+    monkeypatch.setattr(gate, "LOOP_SIZE", 30)
+    monkeypatch.setattr(gate, "PINNED", tmp_path / "gate.json")
+    monkeypatch.setattr(gate.shutil, "which", lambda name: None)
+    for share, status in ((1e-6, 1), (1e6, 0)):
+        gate.PINNED.write_text(json.dumps({gate.key(): {"share_of_loop": share}}))
+
+        assert gate.main([]) == status
+
+    said = capsys.readouterr()
+    assert "share_of_loop" in said.out
+    assert said.err.count("GATE share_of_loop") == 1
+
+
+def test_the_loop_that_the_gate_compares_with_counts_words(modules, tmp_path):
+    import gate
+
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"id": "a", "text": "One two, one."}\n')
+    done = subprocess.run(
+        [sys.executable, "-c", gate.LOOP + "print(sorted(counts.items()))", str(path)], capture_output=True, text=True
+    )
+
+    assert done.stdout == "[('one', 2), ('two', 1)]\n"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -20,8 +20,10 @@ import pytest
 from conftest import Run, command_env, kernel_name, prose
 
 import dedup
+from dedup._arrays import HashSets, Sketches, Texts
 from dedup.cli import progress as cli_progress
 from dedup.cli.progress import ProgressLine, duration
+from dedup.cluster import greedy_pass
 from dedup.progress import STAGES, Progress, Stages, Step
 
 TEXTS = [prose(seed, 40) for seed in range(30)] + [prose(0, 40), prose(1, 39)]
@@ -118,18 +120,19 @@ def test_the_first_settled_document_begins_the_comparing() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(kernel_name() != "native", reason="the native pass")
 def test_the_native_pass_tells_how_far_it_is_and_stops_when_the_callback_raises() -> None:
-    from dedup import _core
+    from dedup._native import NativeKernel
 
-    def run(count: int, progress: object) -> float:
+    def run(count: int, progress: Callable[[int], object]) -> float:
         """A pass over documents that share nothing."""
         bands = np.random.default_rng(1).integers(0, 1 << 63, (count, 32), np.uint64)
-        offsets = np.zeros(count + 1, np.int64)
-        rows, ones = np.arange(count, dtype=np.int64), np.ones(count, np.uint32)
+        nothing, ones = np.zeros(count + 1, np.int64), np.ones(count, np.uint32)
+        samples = HashSets(np.zeros(0, np.uint64), nothing)
+        exact = np.zeros((count, 2), np.uint64)
+        sketches = Sketches(Texts(b"", nothing), ones, ones, exact, bands, samples)
         start = time.monotonic()
-        no_sample = np.zeros(0, np.uint64)
-        _core.greedy(
-            b"", offsets, rows, ones, bands, no_sample, offsets, 2, 5, 0.7, None, 50, 1000, 256, 1, progress  # type: ignore[arg-type]
-        )  # fmt: skip
+        rows = np.arange(count, dtype=np.int64)
+        settings = dedup.Settings(containment=None)
+        greedy_pass(sketches, rows, settings, NativeKernel(), threads=1, progress=progress)
         return time.monotonic() - start
 
     # As many as take a while, on whatever machine.
