@@ -68,14 +68,14 @@ def by_instructions(folder: Path) -> dict[str, float]:
     return {"instructions_per_byte": (large - small) / grown, "shape_growth": (doubled - start) / (shape - start)}
 
 
-LOOP = """
+LOOP = r"""
 import collections, json, re, sys
-words = re.compile(r"\\\\w+").findall
+words = re.compile(r"\w+").findall
 counts = collections.Counter()
 with open(sys.argv[1], encoding="utf-8") as lines:
     for line in lines:
         counts.update(words(json.loads(line)["text"].lower()))
-""".replace("\\\\", "\\")
+"""
 
 
 def by_the_clock(folder: Path) -> dict[str, float]:
