@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from dedup._version import __version__
 from dedup.errors import InputError, OutputError
 from dedup.model import Drop, Kept
 from dedup.readers.names import shown
 from dedup.report.page.charts import histogram, stages
-from dedup.report.page.marking import as_name
+from dedup.report.page.parts import own, policy, templates
 from dedup.report.page.views import ClusterView, Found, Gathered, PageOptions, Texts, cluster_views
-from dedup.report.style import size_of
 from dedup.result import Result
 from dedup.saved import SavedResult
 from dedup.writers import atomic_writer
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 __all__ = ["PageOptions", "Written", "write_page"]
 
@@ -76,14 +69,14 @@ def _refuse_other_files(path: str) -> None:
 
 def _write(found: Found, options: PageOptions, page: BinaryIO, body: BinaryIO) -> Written:
     """The clusters first, into a temporary file: only then is known what the overview has to say."""
-    templates = _templates()
-    cluster_html = templates.get_template("cluster.html")
+    environment = templates()
+    cluster_html = environment.get_template("cluster.html")
     gathered = Gathered()
     rows: list[ClusterView] = []
     for view in cluster_views(found, options, gathered):
         body.write(cluster_html.render(view=view, settings=found.settings, options=options).encode("utf-8"))
         rows.append(ClusterView(view.cluster, [], view.saved, view.words_lost, view.relations))
-    head = templates.get_template("page.html").render(**_overview(found, options, gathered, rows))
+    head = environment.get_template("page.html").render(**_overview(found, options, gathered, rows))
     page.write(OPENING)
     front, back = head.split("<!-- clusters -->")
     page.write(front.encode("utf-8"))
@@ -96,18 +89,14 @@ def _write(found: Found, options: PageOptions, page: BinaryIO, body: BinaryIO) -
 
 def _overview(found: Found, options: PageOptions, gathered: Gathered, rows: Sequence[ClusterView]) -> dict[str, Any]:
     drops = [drop for cluster in found.clusters for drop in cluster.drops]
-    style, script = _own("page.css"), _own("page.js")
+    style, script = own("page.css"), own("pair.js") + own("page.js")
     settings = found.settings
-    policy = (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return {
         "version": __version__,
         "found": found,
         "options": options,
         "rows": rows,
-        "policy": policy,
+        "policy": policy(style, script),
         "style": style,
         "script": script,
         "settings": found.settings.as_record(),
@@ -120,28 +109,6 @@ def _overview(found: Found, options: PageOptions, gathered: Gathered, rows: Sequ
         "most_losses": _MOST_LOSSES,
         "most_named": _MOST_NAMED,
     }
-
-
-def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dedup.report.page", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"name": as_name, "size": size_of, "n": "{:,}".format}
-    return environment
-
-
-def _own(name: str) -> str:
-    return files("dedup.report.page").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
 
 
 # --- where texts come from --------------------------------------------------------------------------------------------
