@@ -9,7 +9,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 
 from dedup._arrays import I64, Texts, offsets_of
-from dedup._kernels import load_kernel
+from dedup._kernels import Kernel
 from dedup.errors import InputError
 from dedup.model import Decoded, Input, Place, Skipped, id_key
 
@@ -173,14 +173,14 @@ class Catalog:
         offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
         return offset[rows].astype(np.int64), length[rows].astype(np.int64)
 
-    def resolve_repeated_ids(self, *, strict: bool) -> None:
+    def resolve_repeated_ids(self, *, strict: bool, kernel: Kernel, threads: int = 1) -> None:
         """Make ids unique: each record whose id occurs twice is named ``id@path:line``, the first too.
 
         Raises:
             InputError: ``strict``, and an id occurs twice; the message names both places.
         """
         renamed: set[int] = set()
-        while groups := self._repeated():
+        while groups := self._repeated(kernel, threads):
             if strict:
                 self._refuse(groups[0])
             names = {
@@ -193,12 +193,12 @@ class Catalog:
             renamed |= names.keys()
         self.repeated_ids = len(renamed)
 
-    def _repeated(self) -> list[list[int]]:
+    def _repeated(self, kernel: Kernel, threads: int) -> list[list[int]]:
         """The rows of each id that occurs more than once, at least one of them a record."""
         if not any(source.kind == "records" for source in self.sources):
             return []  # files are listed once each
         ends = np.array(self._id_ends, np.int64)
-        digests = load_kernel().exact_digests(Texts(bytes(self._ids), ends), threads=1)[:, 0]
+        digests = kernel.exact_digests(Texts(bytes(self._ids), ends), threads=threads)[:, 0]
         order = np.argsort(digests, kind="stable")
         same = np.flatnonzero(np.diff(digests[order]) == 0)
         suspects = np.unique(np.concatenate((order[same], order[same + 1]))).tolist()

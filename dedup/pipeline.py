@@ -39,6 +39,7 @@ def scan(
     *,
     threads: int | None = None,
     exclude: Sequence[str] = (),
+    tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
     """Find the copies in directories, text files and record files. Reads only.
@@ -49,6 +50,7 @@ def scan(
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         exclude: files that are not to be read, such as an output that stands in an input.
+        tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
@@ -59,13 +61,13 @@ def scan(
     stages = Stages(progress)
     stages.begin("read", None, "bytes")
     names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
-    kernel, threads = load_kernel(), _checked(threads)
+    kernel, threads, folder = load_kernel(), _checked(threads), _folder(tmp)
     batches = read(
         names, settings, catalog,
-        exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach, kernel=kernel, threads=threads,
+        exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach, kernel=kernel, threads=threads, tmp=folder,
     )  # fmt: skip
     stages.begin("read", catalog.total_bytes, "bytes")
-    return _run(batches, catalog, settings, kernel, threads, stages, texts=None)
+    return _run(batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder)
 
 
 def find_duplicates(
@@ -73,6 +75,7 @@ def find_duplicates(
     settings: Settings | None = None,
     *,
     threads: int | None = None,
+    tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
     """Find the copies among documents in memory.
@@ -85,6 +88,7 @@ def find_duplicates(
             None and null are an empty text.
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
+        tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
@@ -100,7 +104,7 @@ def find_duplicates(
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
     batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
-    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=held)
+    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=held, tmp=_folder(tmp))
 
 
 def _run(
@@ -111,8 +115,9 @@ def _run(
     threads: int,
     stages: Stages,
     texts: Held | None,
+    tmp: str | None,
 ) -> Result:
-    with Spool() as spool, closing(batches):
+    with Spool(folder=tmp) as spool, closing(batches):
         columns = SketchColumns(spool, settings.bands)
         for batch in batches:
             stages.step("sketch")
@@ -150,6 +155,15 @@ def _checked(threads: int | None) -> int:
     if not 1 <= threads <= MOST_THREADS:
         raise SettingsError(f"threads is {threads}; it must be a whole number from 1 to {MOST_THREADS}")
     return threads
+
+
+def _folder(tmp: str | os.PathLike[str] | None) -> str | None:
+    if tmp is None:
+        return None
+    folder = os.fspath(tmp)
+    if not os.path.isdir(folder):
+        raise SettingsError(f"tmp (--tmp) is {folder}, which is no folder\nMake it first, or name another one")
+    return folder
 
 
 def _processors() -> int:

@@ -61,7 +61,7 @@ class Spool:
         except OSError as error:
             raise OutputError(
                 f"can't write temporary data to {self._folder or 'the temporary folder'}: {error.strerror or error}\n"
-                "Make room there, or set TMPDIR to a folder that has room"
+                "Make room there, or name another folder with --tmp"
             ) from error
 
     def close(self) -> None:

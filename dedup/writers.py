@@ -145,6 +145,33 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _sync_folder(folder)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out now, without a trace, whether `atomic_writer` can make its file: an error must not come after the work.
+
+    Raises:
+        OutputError: it can't.
+    """
+    name = os.fspath(path)
+    try:
+        if not stat.S_ISREG(os.stat(name).st_mode):
+            return  # a device or a pipe is opened when it is written
+    except (OSError, ValueError):
+        pass  # not there yet, or the next line says why not
+    target = os.path.realpath(name)
+    _checked_target(name, target)
+    folder = os.path.dirname(target)
+    unnamed = getattr(os, "O_TMPFILE", 0)
+    try:
+        if unnamed:  # some file systems say only then that they can't be written
+            os.close(os.open(folder, os.O_WRONLY | unnamed, 0o600))
+            return
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):  # there are no unnamed files here
+            raise _failure(error, name) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _failure(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), name)
+
+
 @contextmanager
 def _closing(raw: _Reporting) -> Iterator[BinaryIO]:
     """A buffered stream on a new file, which is on the disk afterwards unless there was an error."""

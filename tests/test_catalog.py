@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import xxhash
 
+from dedup._kernels import load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Place
@@ -24,7 +25,7 @@ def catalog_of(*records: str, files: tuple[str, ...] = ()) -> Catalog:
 
 
 def ids(catalog: Catalog, strict: bool = False) -> list[str]:
-    catalog.resolve_repeated_ids(strict=strict)
+    catalog.resolve_repeated_ids(strict=strict, kernel=load_kernel())
     return [catalog.id(row) for row in range(len(catalog))]
 
 

@@ -390,6 +390,38 @@ def test_an_output_that_is_an_input_is_refused(run_dedup: Runner, tmp_path: Path
         assert snapshot(tmp_path) == before
 
 
+def test_an_output_that_cannot_be_written_is_found_before_the_scan(run_dedup: Runner) -> None:
+    """Nothing is read for it: that the input is missing too isn't even seen."""
+    done = run_dedup("scan", "missing", "-o", "x" * 300 + ".jsonl")
+    assert (done.status, done.stdout) == (2, b"")
+    assert done.stderr.endswith(b" can't be written: File name too long\ndedup: Choose a shorter name\n")
+
+
+# --- temporary files --------------------------------------------------------------------------------------------------
+
+
+def test_temporary_files_go_where_they_are_sent(run_dedup: Runner, tmp_path: Path) -> None:
+    """A scan that must use one works with --tmp where the system's folder is of no use, and leaves nothing there."""
+    rows = lines_of({"id": n, "text": prose(n // 2, 50)} for n in range(4))
+    wanted = run_dedup("scan", "-", "--json", "-q", input=rows)
+    (tmp_path / "room").mkdir()
+    elsewhere = {"TMPDIR": "/proc/self/fdinfo"}  # nothing can be made in it
+    for env in ({}, elsewhere):
+        assert run_dedup("scan", "-", "--json", "-q", "--tmp", "room", input=rows, env=env) == wanted
+        assert run_dedup("filter", "-q", "--tmp", "room", input=rows, env=env).stdout == b"".join(
+            rows.splitlines(keepends=True)[::2]
+        )
+    assert os.listdir(tmp_path / "room") == []
+
+
+def test_a_folder_for_temporary_files_that_is_none(run_dedup: Runner, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    for command in (("scan", "a.txt"), ("filter",)):
+        done = run_dedup(*command, "--tmp", "a.txt", input=b"")
+        assert (done.status, done.stdout) == (2, b"")
+        assert done.stderr.startswith(b"dedup: error: tmp (--tmp) is a.txt, which is no folder\ndedup: Make it first, ")
+
+
 # --- own results are never input --------------------------------------------------------------------------------------
 
 

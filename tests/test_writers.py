@@ -234,18 +234,21 @@ def test_what_cannot_be_written(tmp_path: Path, name: str, message: str) -> None
 UNPRIVILEGED = """
 import os, sys
 from dedup.errors import OutputError
-from dedup.writers import write_lines
+from dedup.writers import check_writable, write_lines
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-for name in sys.argv[1:]:
+write = check_writable if sys.argv[1] == "check" else lambda name: write_lines([{"a": 1}], name)
+for name in sys.argv[2:]:
     try:
-        write_lines([{"a": 1}], name)
+        write(name)
     except OutputError as error:
         print(error)
 """
 
 
-def test_what_may_not_be_written(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> None:
+@pytest.mark.parametrize("how", ["write", "check"])
+def test_what_may_not_be_written(how: str, temporary: Path) -> None:
+    """Writing says so, and so does looking beforehand, which makes no file."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -256,7 +259,7 @@ def test_what_may_not_be_written(tmp_path_factory: pytest.TempPathFactory, tempo
             os.chmod(f"{folder}/{name}/protected", 0o444)
             os.chmod(f"{folder}/{name}", mode)
         done = subprocess.run(
-            [sys.executable, "-c", UNPRIVILEGED, "closed/new", "open/protected", "open/new"],
+            [sys.executable, "-c", UNPRIVILEGED, how, "closed/new", "open/protected", "open/new"],
             cwd=folder, env=command_env(temporary), capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.stderr == ""
@@ -267,7 +270,7 @@ def test_what_may_not_be_written(tmp_path_factory: pytest.TempPathFactory, tempo
             "Remove it, change its mode, or choose another file",
         ]
         assert Path(folder, "open/protected").read_bytes() == b"old"
-        assert sorted(os.listdir(f"{folder}/open")) == ["new", "protected"]
+        assert sorted(os.listdir(f"{folder}/open")) == (["new", "protected"] if how == "write" else ["protected"])
 
 
 # --- what is no file --------------------------------------------------------------------------------------------------

@@ -45,8 +45,11 @@ if TYPE_CHECKING:
 )
 @click.option("--metrics", metavar="FILE", help="Write the counts as one JSON object.")
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
+@click.option(
+    "--tmp", metavar="DIR", help="Folder for temporary files, as large as the texts; the system's by default."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
-def command(emit: Any, metrics: str | None, threads: int | None, quiet: bool, **options: Any) -> None:
+def command(emit: Any, metrics: str | None, threads: int | None, tmp: str | None, quiet: bool, **options: Any) -> None:
     """Read records from standard input, write those that stay to standard output.
 
     What is written is what came in, byte for byte and in its order. All records are read before the
@@ -65,7 +68,7 @@ def command(emit: Any, metrics: str | None, threads: int | None, quiet: bool, **
     from dedup.pipeline import scan
 
     with ProgressLine(quiet=quiet) as progress:
-        result = scan(["-"], settings, threads=threads, progress=progress.update)
+        result = scan(["-"], settings, threads=threads, tmp=tmp, progress=progress.update)
     try:
         counts = write_filtered(result, sys.stdout.buffer, emit)
         sys.stdout.flush()

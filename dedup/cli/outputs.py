@@ -68,7 +68,10 @@ def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool 
 
     Raises:
         SettingsError: one is a folder, is in none, has another ending, or would have texts that shall be left out.
+        OutputError: one can't be written.
     """
+    from dedup.writers import check_writable
+
     targets = list(dict.fromkeys(outputs))
     for target in targets:
         if (target == "-" or target.startswith("/dev/")) and not reports_only:
@@ -92,6 +95,7 @@ def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool 
         folder = os.path.dirname(target) or "."
         if not os.path.isdir(folder):
             raise SettingsError(f"-o {target}: there is no folder {folder}\nMake it first, or name another place")
+        check_writable(target)
     return targets
 
 

@@ -58,13 +58,16 @@ if TYPE_CHECKING:
     help="Candidates compared for one document at most; what is left out is said.",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
+@click.option(
+    "--tmp", metavar="DIR", help="Folder for temporary files, as large as the texts; the system's by default."
+)
 @colour_option
 @click.option("--profile", is_flag=True, help="Say on stderr what each step took, peak memory, and the funnel.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
 def command(
     inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, redact: bool, check: bool, profile: bool,
-    quiet: bool, verbose: bool, color: str, threads: int | None, **options: Any,
+    quiet: bool, verbose: bool, color: str, threads: int | None, tmp: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
@@ -82,6 +85,7 @@ def command(
     started = time.monotonic()
     inputs = all_inputs(inputs, options.pop("files_from"), options.pop("null"))
     targets = checked_targets([*outputs, *(["-"] if as_json else [])], redact=redact)
+    files = [target for target in targets if target != "-"]
     settings = settings_from(options)
     from dedup.pipeline import scan
     from dedup.progress import Stages, Step
@@ -94,17 +98,17 @@ def command(
             list(inputs),
             settings,
             threads=threads,
+            tmp=tmp,
             # Wherever the shell sends our streams, a file that we write is no input.
-            exclude=[*(target for target in targets if target != "-"), "/dev/stdout", "/dev/stderr"],
+            exclude=[*files, "/dev/stdout", "/dev/stderr"],
             progress=progress.update,
         )
         after.step("write")
         progress.write()
-        for target in targets:
-            if target != "-":
-                write_output(result, target, redact=redact)
-    if result.kernel == "reference" and not quiet and not os.environ.get("DEDUP_KERNEL"):
-        click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
+        for file in files:
+            write_output(result, file, redact=redact)
+    if not quiet:
+        _say_slow(result.kernel)
     seconds = time.monotonic() - started
     try:  # stdout comes last: that its reader has gone must cost no file and no exit status
         if "-" in targets:
@@ -126,6 +130,11 @@ def _leave(result: Result, check: bool) -> None:
         exits.leave(exits.ASKED)
     if result.has_unread:
         exits.leave(exits.UNREAD)
+
+
+def _say_slow(kernel: str) -> None:
+    if kernel == "reference" and not os.environ.get("DEDUP_KERNEL"):  # else it was asked for
+        click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
 
 
 def _profile(result: Result, steps: Sequence[Step]) -> None:

@@ -45,6 +45,7 @@ def read(
     stdin: BinaryIO | None = None,
     kernel: Kernel | None = None,
     threads: int = 1,
+    tmp: str | None = None,
 ) -> Generator[Texts, None, None]:
     """Read the inputs into a catalog, in batches of texts; only reads.
 
@@ -61,6 +62,7 @@ def read(
         on_progress: called with bytes and documents after each batch.
         stdin: what ``-`` reads; the process's standard input if None.
         kernel: reads records, with this many threads; `load_kernel` if None.
+        tmp: folder for what standard input gives; the system's temporary folder if None.
 
     Raises:
         InputError: an input is missing or can't be read at all, or is being written.
@@ -68,9 +70,8 @@ def read(
     """
     listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
-    return _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads).batches(
-        batch_bytes, on_progress
-    )
+    reading = _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads, tmp)
+    return reading.batches(batch_bytes, on_progress)
 
 
 class _Reading:
@@ -84,6 +85,7 @@ class _Reading:
         stdin: BinaryIO | None,
         kernel: Kernel,
         threads: int,
+        tmp: str | None,
     ) -> None:
         self._listing = listing
         self._settings = settings
@@ -91,6 +93,7 @@ class _Reading:
         self._stdin = stdin
         self._kernel = kernel
         self._threads = threads
+        self._tmp = tmp
         self._bytes = 0
         self._documents = [0] * len(listing.inputs)
         self._skipped = [0] * len(listing.inputs)
@@ -175,11 +178,10 @@ class _Reading:
             raise InputError("there is no standard input\nName a file instead of -")
         stream = raw_stream(self._stdin or sys.stdin.buffer)
         try:
-            copy: IO[bytes] = tempfile.TemporaryFile(prefix="dedup-")  # noqa: SIM115 (the catalog keeps it)
+            copy: IO[bytes] = tempfile.TemporaryFile(dir=self._tmp, prefix="dedup-")  # noqa: SIM115 (the catalog keeps it)
         except OSError as error:
             raise InputError(
-                f"no temporary file can be made: {words_of(error)}\n"
-                "Make room there, or set TMPDIR to a folder that has room"
+                f"no temporary file can be made: {words_of(error)}\nMake room there, or name another folder with --tmp"
             ) from error
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
         source = Source(STDIN, "records", text_field=self._settings.text_field, stream=copy)
@@ -247,7 +249,7 @@ class _Reading:
         catalog.inputs = [inputs[name] for name in sorted(inputs, key=id_key)]
         catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
         catalog.own_results = sorted(self._own, key=id_key)
-        catalog.resolve_repeated_ids(strict=self._settings.strict_ids)
+        catalog.resolve_repeated_ids(strict=self._settings.strict_ids, kernel=self._kernel, threads=self._threads)
 
 
 def _together(batch: list[bytes]) -> Texts:

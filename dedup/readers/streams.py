@@ -129,7 +129,7 @@ class Stored(io.RawIOBase):
         except OSError as error:
             raise InputError(
                 f"standard input can't be kept in the temporary folder: {words_of(error)}\n"
-                "Make room there, or set TMPDIR to a folder that has room"
+                "Make room there, or name another folder with --tmp"
             ) from error
 
     def drain(self) -> None:
