@@ -6,8 +6,11 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+/// What `SECRET` is.
+pub type Secret = [u64; 16];
+
 /// The first 128 bytes of XXH3's default secret, as little-endian words.
-const SECRET: [u64; 16] = [
+pub const SECRET: Secret = [
     0xBE4B_A423_396C_FEB8,
     0x1CAD_21F7_2C81_017C,
     0xDB97_9083_E96D_D4DE,
@@ -32,9 +35,16 @@ const PRIME_MX1: u64 = 0x1656_6791_9E37_79F9;
 /// XXH3-64, seed 0.
 #[inline(always)]
 pub fn hash(bytes: &[u8]) -> u64 {
+    hash_with(bytes, &SECRET)
+}
+
+/// `hash` with `SECRET` given by the caller: behind `black_box` its words are read from the cache,
+/// where the compiler would else put each into an instruction of ten bytes.
+#[inline(always)]
+pub fn hash_with(bytes: &[u8], secret: &Secret) -> u64 {
     match bytes.len() {
-        17..=64 => to_64(bytes),
-        65..=128 => to_128(bytes),
+        17..=64 => to_64(bytes, secret),
+        65..=128 => to_128(bytes, secret),
         _ => other(bytes),
     }
 }
@@ -47,34 +57,40 @@ fn other(bytes: &[u8]) -> u64 {
 /// 17 to 64 bytes. Lengths of shingles lie on both sides of 32, in no order that a branch predictor
 /// could learn, so the two steps for longer input are always computed and masked out.
 #[inline(always)]
-fn to_64(bytes: &[u8]) -> u64 {
+fn to_64(bytes: &[u8], secret: &Secret) -> u64 {
     let len = bytes.len();
     // All ones if len > 32, else zero; from an `if` the compiler would make the branch again.
     let mask = ((32 - len as i64) >> 63) as u64;
     let (second, third) = (16 & mask as usize, len.wrapping_sub(32) & mask as usize);
-    let inner = mix(bytes, second, 4).wrapping_add(mix(bytes, third, 6));
-    let outer = mix(bytes, 0, 0).wrapping_add(mix(bytes, len - 16, 2));
+    let inner = mix(bytes, second, secret, 4).wrapping_add(mix(bytes, third, secret, 6));
+    let outer = mix(bytes, 0, secret, 0).wrapping_add(mix(bytes, len - 16, secret, 2));
     let sum = (len as u64).wrapping_mul(PRIME64_1);
     avalanche(sum.wrapping_add(outer).wrapping_add(inner & mask))
 }
 
 /// 65 to 128 bytes.
 #[inline(always)]
-fn to_128(bytes: &[u8]) -> u64 {
+fn to_128(bytes: &[u8], secret: &Secret) -> u64 {
     let len = bytes.len();
     let mut sum = (len as u64).wrapping_mul(PRIME64_1);
     if len > 96 {
-        sum = sum.wrapping_add(mix(bytes, 48, 12)).wrapping_add(mix(bytes, len - 64, 14));
+        sum = sum.wrapping_add(mix(bytes, 48, secret, 12)).wrapping_add(mix(
+            bytes,
+            len - 64,
+            secret,
+            14,
+        ));
     }
-    sum = sum.wrapping_add(mix(bytes, 32, 8)).wrapping_add(mix(bytes, len - 48, 10));
-    sum = sum.wrapping_add(mix(bytes, 16, 4)).wrapping_add(mix(bytes, len - 32, 6));
-    sum = sum.wrapping_add(mix(bytes, 0, 0)).wrapping_add(mix(bytes, len - 16, 2));
+    sum =
+        sum.wrapping_add(mix(bytes, 32, secret, 8)).wrapping_add(mix(bytes, len - 48, secret, 10));
+    sum = sum.wrapping_add(mix(bytes, 16, secret, 4)).wrapping_add(mix(bytes, len - 32, secret, 6));
+    sum = sum.wrapping_add(mix(bytes, 0, secret, 0)).wrapping_add(mix(bytes, len - 16, secret, 2));
     avalanche(sum)
 }
 
-/// The specification's mix of 16 bytes with 16 bytes of the secret (from word `secret` on).
+/// The specification's mix of 16 bytes with 16 bytes of the secret (from `word` on).
 #[inline(always)]
-fn mix(bytes: &[u8], at: usize, secret: usize) -> u64 {
+fn mix(bytes: &[u8], at: usize, secret: &Secret, word: usize) -> u64 {
     debug_assert!(at + 16 <= bytes.len());
     // SAFETY: both callers pass offsets with at + 16 <= len for the lengths that `hash` sends them
     // (to_64: len - 32 only where len > 32, else 0). Checked indexing costs 15 % of all hashing.
@@ -82,8 +98,8 @@ fn mix(bytes: &[u8], at: usize, secret: usize) -> u64 {
         let from = bytes.as_ptr().add(at).cast::<u64>();
         (from.read_unaligned(), from.add(1).read_unaligned())
     };
-    let low = u64::from_le(low) ^ SECRET[secret];
-    let high = u64::from_le(high) ^ SECRET[secret + 1];
+    let low = u64::from_le(low) ^ secret[word];
+    let high = u64::from_le(high) ^ secret[word + 1];
     let product = u128::from(low) * u128::from(high);
     product as u64 ^ (product >> 64) as u64
 }
