@@ -35,6 +35,7 @@ class Counts:
         documents: records with a text; each was kept or dropped.
         not_compared: lines that hold no text, by reason; they pass as if they were kept.
         bytes_in, bytes_out: plain bytes, newlines included.
+        cut_off: why standard input could not be read to its end; None if it could.
         against: documents of the references.
         streaming: whether each was decided at once.
         forgotten: kept records that there was no more memory for; only of a stream without end.
@@ -49,6 +50,7 @@ class Counts:
     not_compared: dict[str, int]
     bytes_in: int
     bytes_out: int
+    cut_off: str | None = None
     against: int = 0
     streaming: bool = False
     forgotten: int = 0
@@ -83,6 +85,7 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
             rows = result.dropped_rows()
             size = _write_cut(pieces, counting, *result.catalog.spans(rows), dropped=emit == "dropped")
     summary = result.summary
+    ended = next((item for item in result.skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
     return Counts(
         documents=summary["documents"],
         kept=summary["kept"],
@@ -90,9 +93,10 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
         exact=summary["exact"],
         near=summary["near"],
         contained=summary["contained"],
-        not_compared=dict(sorted(Counter(str(item.reason) for item in result.skipped).items())),
+        not_compared=dict(sorted(Counter(str(item.reason) for item in result.skipped if item is not ended).items())),
         bytes_in=size,
         bytes_out=counting.size,
+        cut_off=ended.detail if ended else None,
     )
 
 
@@ -130,7 +134,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     rest: list[bytes] = []
     while True:
         try:
-            block = stream.read(PIECE)
+            block = stream.read1(PIECE)  # type: ignore[attr-defined]
         except (Damaged, OSError):  # the scan has said so
             joined = b"".join(rest)
             yield joined[: joined.rfind(b"\n") + 1]

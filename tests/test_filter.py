@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from typing import Any
 import oracle
 import orjson
 import pytest
+import zstandard
 from conftest import Run, command_env, prose
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,7 +165,8 @@ def test_metrics_are_the_counts(run_dedup: Callable[..., Run], tmp_path: Path) -
     assert orjson.loads((tmp_path / "m.json").read_bytes()) == {
         "documents": 5, "kept": 2, "dropped": 3, "exact": 1, "near": 1, "contained": 1,
         "not_compared": {"bad-record": 1, "no-text": 1},
-        "bytes_in": len(stdin), "bytes_out": len(run.stdout), "against": 0, "streaming": False, "forgotten": 0,
+        "bytes_in": len(stdin), "bytes_out": len(run.stdout), "cut_off": None,
+        "against": 0, "streaming": False, "forgotten": 0,
     }  # fmt: skip
 
 
@@ -170,6 +175,34 @@ def test_metrics_into_no_folder_are_refused_before_any_work(run_dedup: Callable[
 
     assert (run.status, run.stdout) == (2, b"")
     assert "there is no folder nowhere" in run.talk
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+COMPRESSIONS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd}
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_records_are_unpacked_and_go_out_plain(run_dedup: Callable[..., Run], name: str) -> None:
+    """Known by its first bytes; it can't be read twice, and is."""
+    stdin = b"".join(LINES)
+    run = run_dedup("filter", "--emit", "all", "-q", input=COMPRESSIONS[name](stdin))
+
+    assert (run.status, run.stdout) == (3, run_dedup("filter", "--emit", "all", "-q", input=stdin).stdout)
+    summary = run_dedup("scan", "-", input=COMPRESSIONS[name](stdin))
+    assert b"drop tree (80 words): exact\n     formatting" in summary.stdout  # the texts were read again
+
+
+def test_compressed_records_that_break_off_are_said(run_dedup: Callable[..., Run]) -> None:
+    """The whole lines before the fault go through."""
+    lines = b"".join(line_of(n, prose(n, 50)) for n in range(200))
+    run = run_dedup("filter", input=gzip.compress(lines)[:-600])
+
+    assert run.status == 3
+    assert "could not be read to its end: the gzip data breaks off; line " in run.talk
+    assert len(run.stdout) > 1000 and lines.startswith(run.stdout) and run.stdout.endswith(b"\n")
 
 
 @pytest.mark.parametrize(

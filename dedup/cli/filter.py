@@ -92,9 +92,13 @@ def _write_metrics(counts: Counts, path: str) -> None:
 
 def talk_of(counts: Counts, emit: str) -> list[str]:
     """What a person reads on stderr; the numbers add up."""
+    from dedup.report.clean import visible
+
     left = sum(counts.not_compared.values())
     relations = ", ".join(f"{getattr(counts, name):,} {name}" for name in ("exact", "near", "contained"))
     lines = [f"{counts.documents:,} records: {counts.kept:,} kept, {counts.dropped:,} dropped ({relations})"]
+    if counts.cut_off:
+        lines.append(f"standard input could not be read to its end: {visible(counts.cut_off)}")
     if left:
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in counts.not_compared.items())
         where = "left out, as they aren't dropped" if emit == "dropped" else "passed on as they are"

@@ -47,6 +47,7 @@ _MAGIC = {
     b"ARROW1\0\0": "Arrow",
 }
 COMPRESSED = {"gzip": "gz", "bzip2": "bz2", "xz": "xz", "zstd": "zst"}  # and how their names end
+MAGIC_LENGTH = max(map(len, _MAGIC))
 _OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-(?:result|decisions)"\s*[,}]')
 _OWN_FORMATS = ("dedup-result", "dedup-decisions")
 
@@ -64,6 +65,11 @@ def magic(head: bytes) -> str | None:
     if head[:1] not in _FIRST_BYTES:
         return None
     return next((kind for start, kind in _MAGIC.items() if head.startswith(start)), None)
+
+
+def compression_of(head: bytes) -> str | None:
+    """How data that begins so is compressed, as file names end (``gz``, ``bz2``, ``xz``, ``zst``); None if it isn't."""
+    return COMPRESSED.get(magic(head) or "")
 
 
 _FIRST_BYTES = frozenset(start[:1] for start in _MAGIC)

@@ -18,10 +18,19 @@ from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Decoded, Input, Reason, Skipped, id_key
 from dedup.readers.encodings import mark_of
-from dedup.readers.formats import COMPRESSED, HEAD, Format, format_of, is_own_result, magic
+from dedup.readers.formats import (
+    COMPRESSED,
+    HEAD,
+    MAGIC_LENGTH,
+    Format,
+    compression_of,
+    format_of,
+    is_own_result,
+    magic,
+)
 from dedup.readers.names import STDIN
 from dedup.readers.records import RecordFile
-from dedup.readers.streams import Refused, Stored, open_regular, raw_stream, unpacked, words_of
+from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, unpacked, words_of
 from dedup.readers.text import OwnResult, read_as, read_text
 from dedup.readers.tree import Found, Listing, list_inputs
 from dedup.readers.unpack import Damaged, Limits, OverLimit
@@ -184,8 +193,10 @@ class _Reading:
                 f"no temporary file can be made: {words_of(error)}\nMake room there, or name another folder with --tmp"
             ) from error
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
-        source = Source(STDIN, "records", text_field=self._settings.text_field, stream=copy)
-        yield from self._records(file, source, Stored(stream, copy=copy))
+        head = first_bytes(stream, MAGIC_LENGTH)
+        compression = compression_of(head)
+        source = Source(STDIN, "records", compression=compression, text_field=self._settings.text_field, stream=copy)
+        yield from self._records(file, source, Stored(stream, copy=copy, begun=head))
 
     def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[Texts]:
         """The texts of a record file that is open."""
@@ -266,7 +277,7 @@ def _look_at_head(head: bytes, source: Source) -> None:
         raise OwnResult
     if kind := magic(head):
         ending = COMPRESSED.get(kind)
-        hint = "decompress it first" if source.stream or source.compression else f"name it .jsonl.{ending}"
+        hint = "decompress it first" if source.compression else f"name it .jsonl.{ending}"
         raise Refused(Reason.CORRUPT, f"{kind} data, not lines of JSON" + (f"; {hint}" if ending else ""))
     mark = mark_of(head)
     if mark and mark[1] != "utf-8":

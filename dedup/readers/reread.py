@@ -115,28 +115,30 @@ def fetch(catalog: Catalog, row: int) -> str:
 
 def open_again(source: Source) -> IO[bytes]:
     """The plain bytes of a record file from their beginning, to be read forwards; what it raises, `unpacked` says."""
-    stream, seekable = _opened(source)
-    if seekable:
-        stream.seek(0)
-    return stream
+    return _opened(source)[0]
 
 
 def _opened(source: Source) -> tuple[IO[bytes], bool]:
+    """The plain bytes from their beginning, and whether they can be read at any place."""
     if source.stream is not None:
-        return source.stream, True
+        source.stream.seek(0)
+        if source.compression is None:
+            return source.stream, True
+        return cast("IO[bytes]", _Counted(source.stream, source.compression, kept=True)), False
     assert source.open_path is not None
     file = open_regular(source.open_path, follow=source.follow)[0]
     if source.compression is None:
         return io.BufferedReader(file, _STEP >> 4), True
-    return cast("IO[bytes]", _Counted(file, source.compression)), False
+    return cast("IO[bytes]", _Counted(file, source.compression, kept=False)), False
 
 
 class _Counted(io.RawIOBase):
-    """An unpacked file that knows how far it has been read."""
+    """An unpacked file that knows how far it has been read. A file that is ``kept`` stays open when this is closed."""
 
-    def __init__(self, file: io.FileIO, compression: str) -> None:
+    def __init__(self, file: IO[bytes], compression: str, *, kept: bool) -> None:
         super().__init__()
         self._file = file
+        self._kept = kept
         self._stream = unpacked(Stored(file, digest=False), compression)
         self._read = 0
 
@@ -148,12 +150,19 @@ class _Counted(io.RawIOBase):
         self._read += len(data)
         return data
 
+    def read1(self, size: int = -1, /) -> bytes:
+        """Some bytes; unlike `read` it loses none that stand before a fault."""
+        data = self._stream.read1(size)
+        self._read += len(data)
+        return data
+
     def tell(self) -> int:
         return self._read
 
     def close(self) -> None:
         self._stream.close()
-        self._file.close()
+        if not self._kept:
+            self._file.close()
         super().close()
 
 

@@ -93,9 +93,17 @@ class Stored(io.RawIOBase):
     seen of the beginning doesn't depend on who writes it.
     """
 
-    def __init__(self, source: IO[bytes] | io.RawIOBase, *, digest: bool = True, copy: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        source: IO[bytes] | io.RawIOBase,
+        *,
+        digest: bool = True,
+        copy: IO[bytes] | None = None,
+        begun: bytes = b"",
+    ) -> None:
         super().__init__()
         self._source = source
+        self._begun = begun  # what was read of it already
         self._hash: _Hash | None = xxhash.xxh3_128() if digest else None
         self._copy = copy
         self.size = 0
@@ -107,7 +115,9 @@ class Stored(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         """Fill the buffer; 0 at the end."""
         view = memoryview(buffer)
-        filled = 0
+        filled = min(len(view), len(self._begun))
+        view[:filled] = self._begun[:filled]
+        self._begun = self._begun[filled:]
         while filled < len(view):
             count = self._source.readinto(view[filled:])  # type: ignore[union-attr]
             if count is None:  # nothing there now, and we never wait: some file of /proc or /sys
@@ -193,6 +203,15 @@ def unpacked(stored: Stored, compression: str | None, limits: Limits | None = No
     if limits is not None:
         pieces = within(limits, pieces, lambda: stored.size)
     return io.BufferedReader(_Unpacked(pieces), BUFFER)
+
+
+def first_bytes(stream: IO[bytes] | io.RawIOBase, size: int) -> bytes:
+    """So many bytes from the beginning of a stream, waiting for them; fewer only if there are no more."""
+    buffer = bytearray(size)
+    filled = 0
+    while filled < size and (count := stream.readinto(memoryview(buffer)[filled:])):  # type: ignore[union-attr]
+        filled += count
+    return bytes(buffer[:filled])
 
 
 def raw_stream(stream: BinaryIO) -> IO[bytes]:
