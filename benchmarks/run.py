@@ -1,4 +1,4 @@
-"""Us and the peers side by side, end to end; how our time grows; other scripts; the hard shapes.
+"""Us and the peers side by side, end to end; how our time grows; other scripts; the hard shapes; differences.
 
     python benchmarks/run.py                                 # everything, small: some minutes
     python benchmarks/run.py --full                          # everything, 200,000 documents: about 25 minutes
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+import differences
 import growth
 import tables
 from contestants import HERE, OURS, PARAMETERS, PEERS, Contestant, NotRunnable, command, version, with_files
@@ -34,7 +35,8 @@ Runs = dict[str, list[Run]]
 Row = dict[str, Any]
 
 SIZES = {"peers": (20_000, 200_000), "cores": (20_000, 200_000), "doubling": (10_000, 100_000),
-         "languages": (10_000, 50_000), "shapes": (5_000, 50_000)}  # fmt: skip
+         "languages": (10_000, 50_000), "shapes": (5_000, 50_000),
+         "differences": (17_000, 170_000)}  # fmt: skip
 SHAPES = ("identical", "shared-header-below", "shared-header-contained", "shared-header-above", "revisions",
           "one-token", "giant", "empty", "tiny", "popular-quotation")  # fmt: skip
 
@@ -47,7 +49,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help=f"some of {','.join(SIZES)} (default: all)")
     parser.add_argument("--full", action="store_true", help="the sizes to quote: 200,000 documents, about 700 MB")
-    parser.add_argument("--documents", type=int, help="size of the made corpora; of growing ones, the smallest")
+    parser.add_argument(
+        "--documents", type=int, help="size of the made corpora, of growing ones the smallest; for differences: words"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--language", default="english", help="alphabet of the made words, for peers")
     parser.add_argument("--input", type=Path, help="measure peers on this .jsonl[.gz|.zst] file (fields id, text)")
@@ -160,6 +164,9 @@ def section(options: argparse.Namespace, name: str, documents: int) -> Row:
         case "languages":
             rows = growth.languages(plan, documents, options.editions)
             return {"about": f"{documents:,} mixed documents each, one core{more}", "rows": rows}
+        case "differences":
+            rows = differences.rows(options.cache, documents, options.repeat, options.seed)
+            return {"about": f"two texts of {documents:,} words, one core", "rows": rows}
         case _:
             return {"about": f"one core{more}", "rows": growth.shapes(plan, documents, options.shape_names)}
 

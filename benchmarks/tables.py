@@ -90,12 +90,27 @@ def shapes(rows: Sequence[Row]) -> str:
     ])  # fmt: skip
 
 
+def differences(rows: Sequence[Row]) -> str:
+    """Showing what differs."""
+    head = ["", "", "MB", "CPU s (least–most)", "peak MB", "× dedup", "words in one alone", "moved"]
+    return _aligned([
+        head,
+        *(
+            [row["what"], row["name"], f"{row['bytes'] / 1e6:.1f}", _spread(row), _peak(row), _times(row["times_ours"]),
+             "ended" if row["ended"] else f"{row['alone']:,}" + (" (approximate)" if row.get("approximate") else ""),
+             f"{row.get('moved', 0):,}"]
+            for row in rows
+        ),
+    ])  # fmt: skip
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Row]], str]]] = {
     "peers": ("Us and the peers", peers),
     "cores": ("Two cores", cores),
     "doubling": ("Twice the documents", doubling),
     "languages": ("Other scripts", languages),
     "shapes": ("Hard shapes", shapes),
+    "differences": ("What differs", differences),
 }
 
 

@@ -527,3 +527,32 @@ def test_the_loop_that_the_gate_compares_with_counts_words(modules, tmp_path):
     )
 
     assert done.stdout == "[('one', 2), ('two', 1)]\n"
+
+
+def test_contestants_that_show_differences_count_the_words_that_stand_in_one_text_alone(modules):
+    import differences
+
+    a, b = "One two three four. " * 3, "one two THREE five four, " + "One two three four. " * 2
+
+    for name, contestant in differences.CONTESTANTS.items():
+        assert contestant(a, b)["alone"] == 1, name
+        assert contestant(a, "zero")["alone"] == 13, name
+
+
+def test_differences_are_measured_on_pairs_made_from_a_seed(modules, tmp_path):
+    import differences
+    import tables
+
+    rows = differences.rows(tmp_path, 1_200, 1, 1, ("dedup", "difflib-all-words"))
+
+    by_what = {(row["what"], row["name"]): row for row in rows}
+    words = {case: sum(len(differences.words_of((tmp_path / f"differences-{case}-1200" / f"{side}.txt").read_text()))
+                       for side in "ab") for case in differences.CASES}  # fmt: skip
+    assert by_what["moved", "dedup"]["moved"] > 300
+    assert 60 < by_what["edits", "difflib-all-words"]["alone"] < 0.1 * words["edits"]
+    assert by_what["unrelated", "difflib-all-words"]["alone"] > 0.8 * words["unrelated"]
+    assert "difflib-all-words" in tables.differences(rows)
+
+    # A run that was ended has no numbers but its time.
+    ended = differences._row("edits", "x", 1, [differences.Run(60.0, 60.0, 1, -differences.signal.SIGXCPU, "")], 1.0)
+    assert "ended" in tables.differences([ended])
