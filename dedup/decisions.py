@@ -21,7 +21,7 @@ from dedup.readers.names import STDIN, shown, to_name
 from dedup.readers.streams import Refused, open_regular, words_of
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.saved._fields import Fields
-from dedup.writers import write_lines
+from dedup.writers import atomic_writer, encode_line
 
 FORMAT = "dedup-decisions"
 FORMAT_VERSION = 1
@@ -85,13 +85,18 @@ class Decisions:
             }
             yield record if decision.time is None else {**record, "time": decision.time}
 
+    def encoded(self) -> bytes:
+        """The bytes of the decisions file."""
+        return b"".join(map(encode_line, self.records()))
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write them to a file, which is the old one or whole.
 
         Raises:
             OutputError: it can't be written.
         """
-        write_lines(self.records(), path)
+        with atomic_writer(path) as file:
+            file.write(self.encoded())
 
 
 def decisions_path(result: str | os.PathLike[str]) -> str:
@@ -102,6 +107,12 @@ def decisions_path(result: str | os.PathLike[str]) -> str:
     """
     stem, suffix = os.path.splitext(os.fspath(result))
     return f"{stem}.decisions{suffix or '.jsonl'}"
+
+
+def find_decisions(result: str | os.PathLike[str], given: str | None = None) -> str | None:
+    """Where the decisions about a result file are: in the file given, or beside it; None if there are none."""
+    beside = decisions_path(result)
+    return given or (beside if os.path.lexists(beside) else None)
 
 
 def digest_of_result(path: str | os.PathLike[str]) -> str:

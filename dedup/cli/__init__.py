@@ -16,6 +16,7 @@ COMMANDS = {
     "scan": "Find the copies in directories, text files and record files.",
     "filter": "Let records through, from stdin to stdout, but for the copies.",
     "report": "Write a report of a result: a page, Markdown or a table.",
+    "review": "Decide about each pair of a result in a page on this machine.",
     "diff": "Show what differs between two documents, word by word.",
     "apply": "Move the dropped files of a result to a quarantine; a dry run unless --yes.",
     "undo": "Move the files of a quarantine back to their places.",

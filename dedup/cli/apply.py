@@ -65,16 +65,15 @@ def posix_only() -> None:
 
 def _plan(result: str, decisions: str | None) -> Plan:
     from dedup.applying import make_plan
-    from dedup.decisions import decisions_for, decisions_path, digest_of_result
+    from dedup.decisions import decisions_for, digest_of_result, find_decisions
     from dedup.saved import load_result
 
     if result == "-":
         raise click.UsageError("RESULT must be a file, so that an interrupted apply can go on")
     saved = load_result(result)
     digest = digest_of_result(result)
-    if decisions is None and os.path.lexists(decisions_path(result)):
-        decisions = decisions_path(result)
-    made = decisions_for(decisions, digest, saved.clusters).by_id if decisions else {}
+    found = find_decisions(result, decisions)
+    made = decisions_for(found, digest, saved.clusters).by_id if found else {}
     return make_plan(saved, digest, made)
 
 

@@ -41,8 +41,21 @@ class Pair:
     words_lost: int
 
 
-def pair_of(key: str, cluster: Cluster, drop: Drop, kept: str, dropped: str) -> tuple[Pair, DocumentLoss]:
-    """What the page shows of a pair, and what would be lost of the dropped document."""
+def pair_of(
+    key: str,
+    cluster: Cluster,
+    drop: Drop,
+    kept: str,
+    dropped: str,
+    names: tuple[str, str] = ("the kept one", "the dropped one"),
+) -> tuple[Pair, DocumentLoss]:
+    """What the page shows of a pair, and what would be lost of the dropped document.
+
+    Args:
+        key: tells the pair's anchors from those of others.
+        cluster, drop: the pair. kept, dropped: its texts.
+        names: what the digest in words calls them.
+    """
     difference = diff(kept, dropped)
     loss = lost_of_pair(cluster, drop, kept, dropped, compare=lambda _a, _b: difference)
     counts = difference.counts
@@ -52,7 +65,7 @@ def pair_of(key: str, cluster: Cluster, drop: Drop, kept: str, dropped: str) -> 
         key=key,
         kept=Markup(a),
         dropped=Markup(b),
-        said=digest_lines(digest(difference, kept, dropped), a_name="the kept one", b_name="the dropped one"),
+        said=digest_lines(digest(difference, kept, dropped), a_name=names[0], b_name=names[1]),
         differences=counts.removed + counts.added + counts.changed + counts.moves,
         formatting=counts.formatting,
         passages=sides.passages,
