@@ -256,6 +256,7 @@ OURS = {
     "q",
     "footer",
     "script",
+    "noscript",
 }
 
 

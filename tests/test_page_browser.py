@@ -13,7 +13,7 @@ import pytest
 from conftest import prose, write_tree
 
 import dedup
-from dedup.report.page import write_page
+from dedup.report.page import PageOptions, write_page
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -64,9 +64,14 @@ def page(driver: Any, address: str) -> Iterator[Any]:
     driver.get(address)
     yield driver
     assert driver.get_log("browser") == []
+    assert requests(driver) == {address}
+
+
+def requests(driver: Any) -> set[str]:
+    """The addresses that were asked for, without what comes after #."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert set(sent) == {address}
+    return {url.split("#")[0] for url in sent}
 
 
 def press(page: Any, keys: str) -> None:
@@ -135,7 +140,9 @@ def test_the_table_sorts_and_the_clusters_follow(page: Any) -> None:
 
 def test_a_passage_leads_to_the_other_side(page: Any) -> None:
     page.find_element("id", "view-passages").click()
-    page.execute_script("document.querySelector('.pair').open = true; document.querySelector('.text .p').click()")
+    page.execute_script("document.querySelector('.pair').open = true")
+    wait(page, "document.querySelector('.pair[open] .text .p')")
+    page.execute_script("document.querySelector('.text .p').click()")
     [kept, dropped] = page.find_elements("css selector", ".flash")
     links = [side.find_element("css selector", ".n") for side in (kept, dropped)]
     assert links[0].get_attribute("href").endswith("#" + links[1].get_attribute("id"))
@@ -177,3 +184,72 @@ def test_nothing_is_wider_than_the_window(page: Any, width: int, scheme: str, tm
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+# --- many clusters ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 clusters: an overview, and two pages with 400 and 200 of them."""
+    sides = {"kept": "kept because longer", "gone": "gone"}
+    texts = {f"{side}{at:03}": f"{prose(at, 30)} {end}" for at in range(600) for side, end in sides.items()}
+    path = tmp_path_factory.mktemp("many") / "r.html"
+    write_page(dedup.find_duplicates(texts), path, PageOptions(page_clusters=500, sheet_clusters=400))
+    return path
+
+
+def test_many_rows_are_drawn_when_they_are_asked_for(driver: Any, many: Path) -> None:
+    driver.get(many.as_uri())
+    drawn = "#table tbody tr"
+
+    def shown() -> int:
+        return sum(row.is_displayed() for row in driver.find_elements("css selector", drawn)[498:502])
+
+    assert shown() == 2
+    press(driver, "/")
+    press(driver, "gone599")
+    assert texts(driver, "#matching") == ["1 of 600 clusters"]
+    assert texts(driver, "#table tbody tr:not([hidden]) td.id") == ["kept599"]
+    press(driver, "\ue003" * 7)  # backspace
+    press(driver, "kept")
+    assert shown() == 2 and texts(driver, "#matching") == ["600 of 600 clusters"]
+    driver.find_elements("css selector", "#table th button")[1].click()
+    driver.find_elements("css selector", "#table th button")[1].click()
+    assert texts(driver, "#table tbody tr:not([hidden]) td.id") == [f"kept{at:03}" for at in range(599, 99, -1)]
+    driver.find_element("id", "all-rows").click()
+    assert shown() == 4 and not driver.find_element("id", "all-rows").is_displayed()
+    assert driver.get_log("browser") == []
+
+
+def test_a_row_leads_to_its_cluster_in_another_page_and_that_page_back(driver: Any, many: Path) -> None:
+    driver.get_log("performance")
+    driver.get(many.as_uri())
+    press(driver, "/")
+    press(driver, "gone599")
+    driver.find_element("css selector", "#table tbody tr:not([hidden]) a").click()
+    wait(driver, "document.querySelector('.cluster')")
+    wanted = driver.execute_script("return document.querySelector(location.hash).querySelector('.id').textContent")
+    assert wanted == "kept599"
+    press(driver, "jn")
+    assert texts(driver, ".now")[-1].startswith("gone")
+    driver.find_element("css selector", "a[rel=prev]").click()
+    wait(driver, "document.querySelectorAll('.cluster').length === 400")
+    driver.find_element("link text", "overview and all clusters").click()
+    wait(driver, "document.querySelector('#table')")
+    assert driver.get_log("browser") == []
+    files = [many, *sorted((many.parent / "r_files").iterdir())]
+    assert requests(driver) == {path.as_uri() for path in files}
+
+
+def test_texts_can_be_read_without_scripts(driver: Any, address: str) -> None:
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        driver.get(address)
+        pair = driver.find_element("css selector", ".pair")
+        pair.find_element("css selector", "summary").click()
+        sides = pair.find_elements("css selector", ".text")
+        assert [side.is_displayed() for side in sides] == [True, True]
+        assert "x149" in sides[0].text and "Stays" in pair.text
+    finally:
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dedup.errors import SettingsError
 
@@ -16,40 +16,53 @@ if TYPE_CHECKING:
 Found: TypeAlias = "Result | SavedResult"
 
 
-def _result(result: Found, path: str, redact: bool) -> int:
+class Outcome(NamedTuple):
+    """How writing went: documents that it needed and could not read, and what else is to be said."""
+
+    unread: int = 0
+    note: str = ""
+
+
+def _result(result: Found, path: str, redact: bool) -> Outcome:
     from dedup.result import Result
 
     assert isinstance(result, Result), "a result that was read back is a file already"
     result.write(path)
-    return 0
+    return Outcome()
 
 
-def _csv(result: Found, path: str, redact: bool) -> int:
+def _csv(result: Found, path: str, redact: bool) -> Outcome:
     from dedup.report.csv_table import write_csv
 
     write_csv(result.clusters, path)
-    return 0
+    return Outcome()
 
 
-def _markdown(result: Found, path: str, redact: bool) -> int:
+def _markdown(result: Found, path: str, redact: bool) -> Outcome:
     from dedup.report.markdown import write_markdown
     from dedup.saved import SavedResult
 
     if not isinstance(result, SavedResult):
         write_markdown(result, result.texts, path)
-        return 0
+        return Outcome()
     with result.open_texts() as texts:
         write_markdown(result, lambda documents: [texts.text(document) for document in documents], path)
-    return 0
+    return Outcome()
 
 
-def _page(result: Found, path: str, redact: bool) -> int:
+def _page(result: Found, path: str, redact: bool) -> Outcome:
     from dedup.report.page import PageOptions, write_page
+    from dedup.report.style import name_of, plural
 
-    return write_page(result, path, PageOptions(redact=redact)).unreadable
+    written = write_page(result, path, PageOptions(redact=redact))
+    if written.folder is None:
+        return Outcome(written.unreadable)
+    pages = plural(written.pages, "page")
+    note = f"{name_of(path)}: its clusters are {pages} in {name_of(written.folder)}; move them together"
+    return Outcome(written.unreadable, note)
 
 
-WRITERS: dict[str, Callable[[Found, str, bool], int]] = {
+WRITERS: dict[str, Callable[[Found, str, bool], Outcome]] = {
     ".jsonl": _result,
     ".ndjson": _result,
     ".json": _result,
@@ -57,8 +70,7 @@ WRITERS: dict[str, Callable[[Found, str, bool], int]] = {
     ".md": _markdown,
     ".html": _page,
 }
-"""By ending: each writes a result to a file, without texts where that is asked for, and gives the number of documents
-that it needed and could not read."""
+"""By ending: each writes a result to a file, without texts where that is asked for."""
 REPORTS = [ending for ending, writer in WRITERS.items() if writer is not _result]
 _QUOTING = ".md"  # has texts in it, and no way to leave them out
 
@@ -96,11 +108,15 @@ def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool 
         if not os.path.isdir(folder):
             raise SettingsError(f"-o {target}: there is no folder {folder}\nMake it first, or name another place")
         check_writable(target)
+        if _ending(target) == ".html":
+            from dedup.report.page import check_target
+
+            check_target(target)
     return targets
 
 
-def write_output(result: Found, target: str, *, redact: bool) -> int:
-    """Write what the ending asks for; a device gets the result. Gives the number of documents not read.
+def write_output(result: Found, target: str, *, redact: bool) -> Outcome:
+    """Write what the ending asks for; a device gets the result.
 
     Raises:
         OutputError: it can't be written.

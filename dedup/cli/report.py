@@ -38,7 +38,9 @@ def command(result: str, outputs: tuple[str, ...], redact: bool) -> None:
     loaded = load_result(result)
     whole = True
     for target in targets:
-        unread = write_output(loaded, target, redact=redact)
+        unread, note = write_output(loaded, target, redact=redact)
+        if note:
+            click.echo(f"dedup: {note}", err=True)
         if unread:
             whole = False
             said = plural(unread, "document was", "documents were")

@@ -105,10 +105,9 @@ def command(
         )
         after.step("write")
         progress.write()
-        for file in files:
-            write_output(result, file, redact=redact)
+        notes = [write_output(result, file, redact=redact).note for file in files]
     if not quiet:
-        _say_slow(result.kernel)
+        _say(notes, result.kernel)
     seconds = time.monotonic() - started
     try:  # stdout comes last: that its reader has gone must cost no file and no exit status
         if "-" in targets:
@@ -132,7 +131,9 @@ def _leave(result: Result, check: bool) -> None:
         exits.leave(exits.UNREAD)
 
 
-def _say_slow(kernel: str) -> None:
+def _say(notes: Sequence[str], kernel: str) -> None:
+    for note in filter(None, notes):
+        click.echo(f"dedup: {note}", err=True)
     if kernel == "reference" and not os.environ.get("DEDUP_KERNEL"):  # else it was asked for
         click.echo("dedup: no native core here: the reference kernel runs, with the same results but slower", err=True)
 

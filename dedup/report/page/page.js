@@ -36,19 +36,30 @@
   const search = document.getElementById("search");
   const table = document.getElementById("table");
   const rows = table ? [...table.tBodies[0].rows] : [];
-  const names = new Map(clusters.map((cluster) => [cluster.id, all(".id", cluster).map((id) => id.textContent).join("\n").toLowerCase()]));
-  const filter = () => {
+  const clusterOf = (row) => document.getElementById(row.querySelector("a").hash.slice(1));  // null if in another page
+  let names = null;
+  let most = rows.findIndex((row) => row.matches(".rest"));  // rows that are drawn at first, -1 for all
+  const draw = () => {
     const wanted = search.value.toLowerCase();
+    names ||= new Map(rows.map((row) => [row, `${row.querySelector(".id").textContent}\n${row.dataset.also}`.toLowerCase()]));
     let count = 0;
     for (const row of rows) {
-      const id = row.querySelector("a").hash.slice(1);
-      const shown = names.get(id).includes(wanted);
-      row.hidden = document.getElementById(id).hidden = !shown;
-      count += shown;
+      const found = names.get(row).includes(wanted);
+      const cluster = clusterOf(row);
+      count += found;
+      row.hidden = !found || (most >= 0 && count > most);
+      row.classList.remove("rest");
+      if (cluster) cluster.hidden = !found;
     }
     document.getElementById("matching").textContent = wanted ? `${count} of ${rows.length} clusters` : "";
+    if (allRows) allRows.hidden = most < 0 || count <= most;
   };
-  if (search) search.addEventListener("input", filter);
+  const allRows = document.querySelector(".all-rows");
+  if (allRows) {
+    allRows.hidden = false;
+    allRows.addEventListener("click", () => { most = -1; draw(); table.focus(); });
+  }
+  if (search) search.addEventListener("input", draw);
   const value = (row, at) => {
     const text = row.cells[at].textContent;
     return row.cells[at].matches(".num") ? Number(text.replaceAll(",", "")) || 0 : text;
@@ -66,10 +77,8 @@
       const sign = way === "ascending" ? 1 : -1;
       rows.sort((a, b) => { const x = value(a, at), y = value(b, at); return sign * (x < y ? -1 : x > y ? 1 : 0); });
       table.tBodies[0].append(...rows);
-      for (const row of rows) {
-        const cluster = document.getElementById(row.querySelector("a").hash.slice(1));
-        cluster.parentNode.append(cluster);
-      }
+      if (most >= 0) draw();
+      for (const cluster of rows.map(clusterOf)) if (cluster) cluster.parentNode.append(cluster);
       clusters.sort((a, b) => (a.compareDocumentPosition(b) & 4 ? -1 : 1));
     });
   });
@@ -78,6 +87,7 @@
   addEventListener("beforeprint", () => {
     closed = all("details:not([open])");
     closed.forEach((element) => { element.open = true; });
+    all(".pair").forEach(pairs.fill);
   });
   addEventListener("afterprint", () => closed.forEach((element) => { element.open = false; }));
 })();

@@ -2,25 +2,37 @@
 // What two texts side by side do: going from difference to difference, folding, passages, scrolling in step.
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 const pairs = (() => {
+  // The texts wait in a noscript: readable without scripts, and no work for the browser until a pair is opened.
+  const fill = (pair) => {
+    const stored = pair.querySelector(":scope > noscript");
+    if (stored) stored.outerHTML = stored.textContent;
+  };
   // A change, and a move, stands on both sides under the same number: one stop.
   const stopsOf = (pair) => {
     const stops = new Map();
+    fill(pair);
     all(".text [data-s]", pair).forEach((element) => {
       const number = Number(element.dataset.s);
       stops.set(number, [...(stops.get(number) || []), element]);
     });
     return [...stops].sort(([a], [b]) => a - b).map(([, elements]) => elements);
   };
-  // The next or previous difference of these pairs.
+  // The next or previous difference of these pairs; beyond the last one nothing happens.
   let marked = [];
   const step = (candidates, by) => {
-    const stops = candidates.flatMap((pair) => stopsOf(pair));
-    if (!stops.length) return;
-    const at = stops.findIndex((stop) => stop[0] === marked[0]);
-    const to = at < 0 ? (by > 0 ? 0 : stops.length - 1) : Math.max(0, Math.min(stops.length - 1, at + by));
+    let at = candidates.findIndex((pair) => marked.length && pair.contains(marked[0]));
+    let stops = at < 0 ? [] : stopsOf(candidates[at]);
+    let to = stops.findIndex((stop) => stop[0] === marked[0]) + (at < 0 ? 0 : by);
+    if (at < 0 && by < 0) at = candidates.length;
+    while (!stops[to]) {
+      at += by;
+      if (!candidates[at]) return;
+      stops = stopsOf(candidates[at]);
+      to = by > 0 ? 0 : stops.length - 1;
+    }
     marked.forEach((element) => element.classList.remove("now"));
     marked = stops[to];
-    const pair = marked[0].closest(".pair");
+    const pair = candidates[at];
     pair.open = true;
     marked.forEach((element) => { element.classList.add("now"); inView(element, true); });
     pair.scrollIntoView({ block: "nearest" });
@@ -38,6 +50,7 @@ const pairs = (() => {
   const prepare = (pair) => {
     if (pair.dataset.ready) return;
     pair.dataset.ready = "yes";
+    fill(pair);
     all(".fold", pair).forEach((fold) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -86,5 +99,5 @@ const pairs = (() => {
     [passage, twin].forEach((element) => element.classList.add("flash"));
     if (event.target === link) other(link).focus({ preventScroll: true });
   });
-  return { prepare, step };
+  return { fill, prepare, step };
 })();

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from dedup.report.page.marking import as_name
-from dedup.report.style import size_of
+from dedup.report.style import name_of, size_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,7 +25,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"name": as_name, "size": size_of, "n": "{:,}".format}
+    environment.filters |= {"name": as_name, "plain": name_of, "size": size_of, "n": "{:,}".format}
     return environment
 
 

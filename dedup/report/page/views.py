@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from dedup.errors import InputError
@@ -12,7 +12,12 @@ from dedup.report.lost import DocumentLoss, RunLoss
 from dedup.report.page.pairs import Pair, pair_of
 from dedup.settings import Settings
 
+QUOTED = 300  # characters of a passage that would be lost, in the overview
 _READ_AT_ONCE = 8 << 20  # bytes of text that are held at a time
+
+
+LONG = "too long for a page: dedup diff shows what differs"
+FULL = "not compared, since the page is full: dedup diff shows what differs"
 
 
 class Texts(Protocol):
@@ -42,18 +47,26 @@ class PageOptions:
     Attributes:
         redact: leave all texts out: scores and ids only.
         clusters: how many clusters are shown at most, those first that save most bytes.
-        members: dropped documents of one cluster that are listed at most.
+        members: dropped documents of one cluster that are listed at most. listed: those of all clusters.
         compared_bytes: bytes of text that are compared at most, both documents of a pair counted.
         longest: documents with more bytes are not compared.
-        text_bytes: bytes of HTML that the texts may take in the page.
+        text_bytes: characters of HTML that all texts may take. cluster_text: those of one cluster.
+        page_bytes: a larger page becomes a folder of pages, as one with more than page_clusters clusters does.
+        sheet_bytes, sheet_clusters: what each page of a folder has at most, if it has more than one cluster.
     """
 
     redact: bool = False
-    clusters: int = 2500
+    clusters: int = 10_000
     members: int = 100
-    compared_bytes: int = 24_000_000
+    listed: int = 50_000
+    compared_bytes: int = 100_000_000
     longest: int = 1_000_000
-    text_bytes: int = 16_000_000
+    text_bytes: int = 250_000_000
+    cluster_text: int = 16_000_000
+    page_bytes: int = 20_000_000
+    page_clusters: int = 2500
+    sheet_bytes: int = 4_000_000
+    sheet_clusters: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +96,22 @@ class Gathered:
     losses: list[DocumentLoss] = field(default_factory=list)
     compared: int = 0
     unreadable: list[tuple[Drop, str]] = field(default_factory=list)
+    listed: int = 0
     bytes_compared: int = 0
-    bytes_drawn: int = 0
+    drawn: int = 0
+
+    def add(self, pair: Pair, loss: DocumentLoss) -> None:
+        """A pair was compared; of what is lost in it only what the overview quotes is held."""
+        self.drawn += len(pair.kept) + len(pair.dropped)
+        self.compared += 1
+        if loss.lost.words:
+            [longest] = loss.lost.passages[:1]
+            quoted = replace(longest, text=longest.text[: QUOTED + 1])
+            self.losses.append(replace(loss, lost=replace(loss.lost, passages=(quoted,))))
 
     def loss(self, dropped: int) -> RunLoss:
         """What would be lost, as far as it was compared."""
-        documents = sorted((loss for loss in self.losses if loss.lost.words), key=lambda loss: -loss.lost.words)
+        documents = sorted(self.losses, key=lambda loss: -loss.lost.words)
         return RunLoss(
             words=sum(loss.lost.words for loss in documents),
             documents=tuple(documents),
@@ -143,14 +166,17 @@ def _read(clusters: Sequence[Cluster], texts: Texts, options: PageOptions) -> di
 def _view(
     cluster: Cluster, texts: dict[str, str | InputError], options: PageOptions, gathered: Gathered
 ) -> ClusterView:
-    members = []
+    members: list[Member] = []
     lost = None
-    for at, drop in enumerate(cluster.drops[: options.members]):
+    drawn = gathered.drawn
+    for at, drop in enumerate(cluster.drops[: min(options.members, options.listed - gathered.listed)]):
         key = f"c{cluster.number}p{at}"
-        pair, note = _compared(key, cluster, drop, texts, options, gathered)
+        full = gathered.drawn - drawn > options.cluster_text
+        pair, note = (None, FULL) if full else _compared(key, cluster, drop, texts, options, gathered)
         if pair is not None:
             lost = (lost or 0) + pair.words_lost
         members.append(Member(drop, pair, note))
+    gathered.listed += len(members)
     relations = {relation.value: 0 for relation in Relation}
     for drop in cluster.drops:
         relations[drop.relation.value] += 1
@@ -175,13 +201,13 @@ def _compared(
             gathered.unreadable.append((drop, said))
             return None, said
     if not isinstance(kept, str) or not isinstance(dropped, str):
-        return None, "too long to compare in a page: dedup diff shows what differs"
+        return None, LONG
     size = cluster.keep.place.bytes + drop.place.bytes
-    if gathered.bytes_compared + size > options.compared_bytes or gathered.bytes_drawn > options.text_bytes:
-        return None, "not compared, since the page is full: dedup diff shows what differs"
+    if gathered.bytes_compared + size > options.compared_bytes or gathered.drawn > options.text_bytes:
+        return None, FULL
     gathered.bytes_compared += size
     pair, loss = pair_of(key, cluster, drop, kept, dropped)
-    gathered.bytes_drawn += len(pair.kept) + len(pair.dropped)
-    gathered.compared += 1
-    gathered.losses.append(loss)
+    gathered.add(pair, loss)
+    if len(pair.kept) + len(pair.dropped) > options.cluster_text:  # nearly every character needs a code
+        return None, LONG
     return pair, ""
