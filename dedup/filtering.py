@@ -36,6 +36,7 @@ class Counts:
         not_compared: lines that hold no text, by reason; they pass as if they were kept.
         bytes_in, bytes_out: plain bytes, newlines included.
         cut_off: why standard input could not be read to its end; None if it could.
+        comparisons_left_out: what ``max_comparisons`` forbade.
         against: documents of the references.
         streaming: whether each was decided at once.
         forgotten: kept records that there was no more memory for; only of a stream without end.
@@ -51,6 +52,7 @@ class Counts:
     bytes_in: int
     bytes_out: int
     cut_off: str | None = None
+    comparisons_left_out: int = 0
     against: int = 0
     streaming: bool = False
     forgotten: int = 0
@@ -75,7 +77,7 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
         InputError: standard input as a whole holds no records, or (``all``) one has that field already.
     """
     source = _records_on_stdin(result)
-    counting = _Counting(out)
+    counting = Counting(out)
     size = 0
     if source is not None:
         pieces = _pieces(open_again(source))
@@ -97,17 +99,23 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
         bytes_in=size,
         bytes_out=counting.size,
         cut_off=ended.detail if ended else None,
+        comparisons_left_out=sum(limit.comparisons_left_out for limit in result.limits),
     )
 
 
-class _Counting:
-    """A stream that counts what is written to it."""
+class Counting:
+    """A stream that counts what is written to it.
+
+    Attributes:
+        size: bytes so far.
+    """
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
         self.size = 0
 
     def write(self, data: bytes | memoryview) -> None:
+        """Write all of it."""
         view = memoryview(data)
         self.size += len(view)
         while view:  # a pipe without a buffer may take a part
@@ -151,7 +159,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
-def _write_cut(pieces: Iterator[bytes], out: _Counting, starts: I64, lengths: I64, *, dropped: bool) -> int:
+def _write_cut(pieces: Iterator[bytes], out: Counting, starts: I64, lengths: I64, *, dropped: bool) -> int:
     """Write all lines but those that begin at these places, or (``dropped``) those alone; gives the bytes read."""
     position = 0
     for piece in pieces:
@@ -199,7 +207,7 @@ def dropped_fate(cluster: Cluster, drop: Drop) -> dict[str, Any]:
     }
 
 
-def _write_marked(pieces: Iterator[bytes], out: _Counting, result: Result) -> int:
+def _write_marked(pieces: Iterator[bytes], out: Counting, result: Result) -> int:
     """Write all lines, each record with its field; gives the bytes read."""
     fates = _fates(result)
     reasons = {item.line: {"kept": True, "skipped": item.reason.value} for item in result.skipped}

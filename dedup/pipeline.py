@@ -61,7 +61,7 @@ def scan(
     stages = Stages(progress)
     stages.begin("read", None, "bytes")
     names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
-    kernel, threads, folder = load_kernel(), _checked(threads), _folder(tmp)
+    kernel, threads, folder = load_kernel(), checked_threads(threads), _folder(tmp)
     batches = read(
         names, settings, catalog,
         exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach, kernel=kernel, threads=threads, tmp=folder,
@@ -104,7 +104,9 @@ def find_duplicates(
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
     batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
-    return _run(batches, catalog, settings, load_kernel(), _checked(threads), stages, texts=held, tmp=_folder(tmp))
+    return _run(
+        batches, catalog, settings, load_kernel(), checked_threads(threads), stages, texts=held, tmp=_folder(tmp)
+    )
 
 
 def _run(
@@ -149,7 +151,8 @@ def _run(
     )
 
 
-def _checked(threads: int | None) -> int:
+def checked_threads(threads: int | None) -> int:
+    """So many threads; all processors if None."""
     if threads is None:
         return _processors()
     if not 1 <= threads <= MOST_THREADS:

@@ -90,7 +90,7 @@ class Stored(io.RawIOBase):
     """The bytes of a file as stored, counted and hashed on their way through.
 
     A pipe gives what it has; this waits until the buffer is full or the pipe ends, so that what is
-    seen of the beginning doesn't depend on who writes it.
+    seen of the beginning doesn't depend on who writes it. With ``wait=False`` it takes what is there.
     """
 
     def __init__(
@@ -100,9 +100,11 @@ class Stored(io.RawIOBase):
         digest: bool = True,
         copy: IO[bytes] | None = None,
         begun: bytes = b"",
+        wait: bool = True,
     ) -> None:
         super().__init__()
-        self._source = source
+        self._wait = wait
+        self._read_into = source.readinto if wait else getattr(source, "readinto1", source.readinto)  # type: ignore[union-attr]
         self._begun = begun  # what was read of it already
         self._hash: _Hash | None = xxhash.xxh3_128() if digest else None
         self._copy = copy
@@ -118,8 +120,8 @@ class Stored(io.RawIOBase):
         filled = min(len(view), len(self._begun))
         view[:filled] = self._begun[:filled]
         self._begun = self._begun[filled:]
-        while filled < len(view):
-            count = self._source.readinto(view[filled:])  # type: ignore[union-attr]
+        while filled < len(view) and (self._wait or not filled):
+            count = self._read_into(view[filled:])
             if count is None:  # nothing there now, and we never wait: some file of /proc or /sys
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             if count == 0:

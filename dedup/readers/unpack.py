@@ -84,7 +84,7 @@ def unzstd(source: io.RawIOBase) -> Iterator[bytes]:
     stored = io.BufferedReader(source, CHUNK)
     frame = decompressor.decompressobj()
     first = True
-    while data := stored.read(ZSTD_CHUNK):
+    while data := stored.read1(ZSTD_CHUNK):  # what is there: a stream may have more later
         while data:
             if frame.eof:
                 frame = decompressor.decompressobj()
@@ -142,14 +142,14 @@ class _Member(Protocol):
 def _members(source: io.RawIOBase, start: Callable[[], _Member], kind: str, magic: bytes) -> Iterator[bytes]:
     """Plain bytes of one stream after another, with zeros between them or not."""
     stored = io.BufferedReader(source, CHUNK)
-    data = stored.read(XZ_CHUNK)
+    data = stored.read1(XZ_CHUNK)
     if not data.startswith(magic):
         raise Damaged(f"not {kind} data" if data else f"empty, not {kind} data")
     member = start()
     while True:
         if member.eof:
-            data = (member.unused_data or stored.read(XZ_CHUNK)).lstrip(b"\0")
-            while not data and (more := stored.read(XZ_CHUNK)):
+            data = (member.unused_data or stored.read1(XZ_CHUNK)).lstrip(b"\0")
+            while not data and (more := stored.read1(XZ_CHUNK)):
                 data = more.lstrip(b"\0")
             if not data:
                 return
@@ -158,7 +158,7 @@ def _members(source: io.RawIOBase, start: Callable[[], _Member], kind: str, magi
                 raise Damaged(f"something that isn't {kind} data follows the end")
             member = start()
         elif not data and member.needs_input:
-            data = stored.read(XZ_CHUNK)
+            data = stored.read1(XZ_CHUNK)
             if not data:
                 raise Damaged(f"the {kind} data breaks off")
         try:

@@ -1,0 +1,243 @@
+"""What an endless stream is compared with: the kept records that there is memory for, the ones used last.
+
+The definitions are those of a scan, but for the order: a new record may be dropped for any that was kept before it,
+also for a smaller one that it is near to. A record that nobody has matched for longest is forgotten first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from dedup import verify
+from dedup._arrays import I64, Sketches, Texts, offsets_of
+from dedup._kernels import Kernel
+from dedup.candidates import HITS, SCREENED, contained_floor, near_floor
+from dedup.model import Relation
+from dedup.settings import Settings
+
+# What Python takes for a remembered record and for one of its band or sample hashes, measured and rounded up.
+RECORD_BYTES = 2000
+HASH_BYTES = 130
+
+Key = TypeVar("Key")
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """A record as it is compared.
+
+    Attributes:
+        id: what it is called where it is kept for another.
+        form: its normal form. digest: the exact digest of that.
+        bands, sample: its hashes, as Python numbers.
+        number: its place among those that were ever remembered.
+    """
+
+    id: str
+    form: bytes
+    shingles: int
+    digest: tuple[int, int]
+    bands: list[int]
+    sample: list[int]
+    number: int = 0
+
+    @classmethod
+    def all(cls, sketches: Sketches, ids: Iterable[str]) -> list[View]:
+        """The records of a batch."""
+        columns = zip(
+            ids, sketches.shingles.tolist(), sketches.exact.tolist(), sketches.bands.tolist(), sketches.samples.rows(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            cls(id, sketches.normal.raw(row), shingles, (high, low), bands, sample.tolist())
+            for row, (id, shingles, (high, low), bands, sample) in enumerate(columns)
+        ]
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it takes to remember it."""
+        return RECORD_BYTES + len(self.form) + HASH_BYTES * (len(self.bands) + len(self.sample))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The remembered record that a new one matches best."""
+
+    kept: View
+    relation: Relation
+    jaccard: float
+    containment: float
+
+
+class Window:
+    """The remembered records, and where their hashes are.
+
+    Args:
+        memory: bytes for them; estimated, and never exceeded by what `View.cost` says.
+
+    Attributes:
+        forgotten: kept records that are no longer there. left_out: comparisons that ``max_comparisons`` forbade.
+    """
+
+    def __init__(self, settings: Settings, kernel: Kernel, memory: int) -> None:
+        self._settings = settings
+        self._kernel = kernel
+        self._memory = memory
+        self._used = 0
+        self._added = 0
+        self._records: dict[View, None] = {}  # the one used last at the end
+        self._exact: _Holders[tuple[int, int]] = _Holders()
+        self._bands: _Holders[int] = _Holders()  # the number of a band is the seed of its hashes
+        self._samples: _Holders[int] = _Holders()
+        self.forgotten = 0
+        self.left_out = 0
+
+    def match(self, new: View) -> Match | None:
+        """The remembered record that this one is best dropped for, if there is one."""
+        if not new.shingles:
+            return None
+        found = self._equal(new) or self._like(new)
+        if found is not None:
+            del self._records[found.kept]
+            self._records[found.kept] = None
+        return found
+
+    def add(self, new: View) -> None:
+        """Remember a record that is kept."""
+        if not new.shingles:
+            return  # matches nothing
+        if new.cost > self._memory:
+            self.forgotten += 1
+            return
+        while self._used + new.cost > self._memory:
+            self._forget(next(iter(self._records)))
+        self._used += new.cost
+        self._added += 1
+        new.number = self._added
+        self._records[new] = None
+        self._exact.add(new, [new.digest])
+        self._bands.add(new, new.bands)
+        self._samples.add(new, new.sample)
+
+    def _forget(self, old: View) -> None:
+        self.forgotten += 1
+        self._used -= old.cost
+        del self._records[old]
+        self._exact.remove(old, [old.digest])
+        self._bands.remove(old, old.bands)
+        self._samples.remove(old, old.sample)
+
+    def _equal(self, new: View) -> Match | None:
+        kept = next(
+            (kept for holding in self._exact.of([new.digest]) for kept in holding if kept.form == new.form), None
+        )
+        return Match(kept, Relation.EXACT, 1.0, 1.0) if kept else None
+
+    def _like(self, new: View) -> Match | None:
+        candidates = self._candidates(new)
+        if not candidates:
+            return None
+        best: tuple[tuple[int, float], int, int, View] | None = None
+        for kept, shared in zip(candidates, self._shared(new, candidates), strict=True):
+            key = verify.preference(self._settings, shared, new.shingles, kept.shingles)
+            if key is not None and (best is None or (key, kept.number) < best[:2]):
+                best = key, kept.number, shared, kept
+        if best is None:
+            return None
+        *_, shared, kept = best
+        relation = verify.relation(self._settings, shared, new.shingles, kept.shingles)
+        assert relation is not None
+        jaccard = verify.jaccard(shared, new.shingles, kept.shingles)
+        return Match(kept, relation, jaccard, verify.containment(shared, new.shingles))
+
+    def _candidates(self, new: View) -> list[View]:
+        """Whom the record is compared with; where those are too many, the ones with most bands and hits in common."""
+        proposed = self._holding(new)
+        banded = Counter(kept for holding in self._bands.of(new.bands) for kept in holding)
+        proposed.update(banded)
+        most = self._settings.max_comparisons
+        self.left_out += max(0, len(proposed) - most)
+        sample = set(new.sample)
+        return [
+            kept
+            for kept, _ in (proposed.most_common(most) if len(proposed) > most else proposed.items())
+            if self._is_candidate(new, kept, len(sample.intersection(kept.sample)), shares_band=kept in banded)
+        ]
+
+    def _is_candidate(self, new: View, kept: View, shared: int, *, shares_band: bool) -> bool:
+        """The definition (design, section 3), for a pair whose samples share so many hashes."""
+        settings = self._settings
+        if (
+            settings.containment is not None
+            and settings.min_contained_shingles <= new.shingles <= kept.shingles
+            and shared >= contained_floor(settings.containment, len(new.sample))
+        ):
+            return True
+        if not shares_band:
+            return False
+        left, right = len(new.sample), len(kept.sample)
+        if min(left, right) < SCREENED:
+            return True
+        return shared / (left + right - shared) >= near_floor(settings.threshold, max(left, right))
+
+    def _holding(self, new: View) -> Counter[View]:
+        """Who may hold enough of a record's sample, by hits: a prefix filter, as in `dedup.candidates.Postings`."""
+        settings = self._settings
+        if settings.containment is None or new.shingles < settings.min_contained_shingles:
+            return Counter()
+        floor = contained_floor(settings.containment, len(new.sample))
+        holders = self._samples.of(new.sample)
+        if len(holders) < floor:
+            return Counter()  # too few of its hashes are anywhere
+        hits = min(HITS, floor)
+        holders.sort(key=len)
+        # Of those that nobody holds, which are the rarest, no one is hit.
+        prefix = len(holders) - floor + hits
+        found = Counter(kept for holding in holders[:prefix] for kept in holding)
+        return Counter({kept: count for kept, count in found.items() if count >= hits})
+
+    def _shared(self, new: View, others: list[View]) -> list[int]:
+        """Shingles that the record shares with each of these."""
+        forms = [new.form, *(other.form for other in others)]
+        normal = Texts(b"".join(forms), offsets_of([len(form) for form in forms]))
+        right: I64 = np.arange(1, len(forms), dtype=np.int64)
+        counts: list[int] = self._kernel.overlaps(
+            normal, self._settings.shingle, np.zeros_like(right), right, threads=1
+        ).tolist()
+        return counts
+
+
+class _Holders(Generic[Key]):
+    """Who holds a hash, the one that has held it for longest first. Most are held by one record alone."""
+
+    def __init__(self) -> None:
+        self._of: dict[Key, View | dict[View, None]] = {}
+
+    def add(self, holder: View, keys: Iterable[Key]) -> None:
+        for key in keys:
+            others = self._of.setdefault(key, holder)
+            if isinstance(others, dict):
+                others[holder] = None
+            elif others is not holder:
+                self._of[key] = {others: None, holder: None}
+
+    def remove(self, holder: View, keys: Iterable[Key]) -> None:
+        for key in keys:
+            others = self._of.get(key)
+            if isinstance(others, dict):
+                others.pop(holder, None)
+                if not others:
+                    del self._of[key]
+            elif others is holder:
+                del self._of[key]
+
+    def of(self, keys: Iterable[Key]) -> list[Collection[View]]:
+        """The holders of each key that has one."""
+        get = self._of.get
+        found = [others for key in keys if (others := get(key)) is not None]
+        return [others if type(others) is dict else (others,) for others in found]  # type: ignore[misc]
