@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -199,3 +200,29 @@ def write_tree(root: Path, files: Mapping[str, str | bytes]) -> Path:
 def prose(seed: int | str, count: int) -> str:
     """Distinct words that the seed decides: texts of two seeds share nothing."""
     return " ".join(f"s{seed}x{number}" for number in range(count))
+
+
+# --- a browser --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """The system's Chromium, headless; its absence skips, and fails under CI."""
+    binary, service = shutil.which("chromium"), shutil.which("chromedriver")
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        binary = None
+    if not binary or not service:
+        if os.environ.get("CI"):
+            pytest.fail("chromium, chromedriver and selenium are needed")
+        pytest.skip("there is no chromium, chromedriver or selenium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(service))
+    yield browser
+    browser.quit()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,29 +14,6 @@ import dedup
 from dedup.report.page import PageOptions, write_page
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    """The system's Chromium, headless; its absence skips, and fails under CI."""
-    binary, service = shutil.which("chromium"), shutil.which("chromedriver")
-    try:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-    except ImportError:
-        binary = None
-    if not binary or not service:
-        if os.environ.get("CI"):
-            pytest.fail("chromium, chromedriver and selenium are needed")
-        pytest.skip("there is no chromium, chromedriver or selenium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(service))
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture(scope="module")
