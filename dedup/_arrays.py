@@ -106,10 +106,10 @@ class Pass:
 
     keeper: I64  # int64[u], rank of the document kept for it; its own rank where it is kept
     shared: U32  # uint32[u], shingles shared with the kept one
-    candidates: int  # pairs of a document and a kept one that were candidates
+    candidates: int  # pairs of a document and a kept one that were compared, or left out
     matches: int  # of those that were compared, pairs that met a threshold
     limited: int  # documents with more candidates than may be compared
-    left_out: int  # comparisons that were not made for them
+    left_out: int  # comparisons that were not made for them, as far as they were counted
 
 
 def encode(text: str) -> bytes:

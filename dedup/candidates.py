@@ -1,8 +1,7 @@
 """Stage 3: which kept documents a document must be compared with.
 
-What a candidate is depends on the two documents alone (`Rules`), but for pairs in crowds that can't match
-(`dedup.crowds`); the bands and the prefix filter on samples only find the candidates without looking at
-every pair, and may skip no other pair.
+What a candidate is depends on the two documents alone (`Rules`); the bands and the prefix filter on samples
+only find the candidates without looking at every pair, and may skip no candidate.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ class CandidateSearch:
         self._ranked = ranked = Ranked.of(sketches, rows)
         self._rules = Rules(ranked, settings)
         self._buckets = _buckets(ranked.bands)
-        self._crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel)
+        self.crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel)
         self._kept_in: dict[int, list[int]] = defaultdict(list)
         self._postings = Postings(self._rules, range(len(ranked.shingles)))
         self._promised: dict[int, list[int]] = defaultdict(list)  # kept documents with enough hits
@@ -106,8 +105,6 @@ class CandidateSearch:
         sample = self._ranked.samples.row(rank)
         found = []
         for kept in sorted(in_band | promised):
-            if self._crowds.rules_out(rank, kept):
-                continue
             shared = len(np.intersect1d(sample, self._ranked.samples.row(kept), assume_unique=True))
             if self._rules.is_contained_candidate(rank, shared) or (
                 kept in in_band and self._rules.passes_screen(rank, kept, shared)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from dedup.candidates import CandidateSearch
 from dedup.crowds import CROWD
 from dedup.settings import Settings
 from dedup.verify import preference
+
+COUNTED = 10  # a document's candidates are counted up to so many times those that may be compared
+_BATCH = 32  # pairs that are handed to the kernel at a time
 
 
 def _ignored(settled: int) -> None:
@@ -41,29 +45,95 @@ def greedy_pass(
     """
     if kernel.greedy is not None:
         return kernel.greedy(sketches, rows, settings, crowd=crowd, threads=threads, progress=progress)
-    sizes = sketches.shingles[rows].tolist()
-    search = CandidateSearch(sketches, rows, settings, kernel, crowd)
+    comparing = _Comparing(sketches, rows, settings, kernel, threads, crowd)
     keeper = np.arange(len(rows), dtype=np.int64)
     shared = np.zeros(len(rows), np.uint32)
-    candidates = matches = limited = left_out = 0
+    fates = []
     for rank in range(len(rows)):
         progress(rank)
-        found = search.candidates(rank)
-        candidates += len(found)
-        limited += len(found) > settings.max_comparisons
-        left_out += max(0, len(found) - settings.max_comparisons)
-        compared = np.array(found[: settings.max_comparisons], np.int64)
-        counts = kernel.overlaps(
-            sketches.normal, settings.shingle, rows[compared], np.full_like(compared, rows[rank]), threads=threads
-        )
-        best: tuple[tuple[int, float], int, int] | None = None
-        for kept, count in zip(compared.tolist(), counts.tolist(), strict=True):
-            key = preference(settings, count, sizes[rank], sizes[kept])
-            if key is not None:
-                matches += 1
-                best = min(best, (key, kept, count)) if best else (key, kept, count)
-        if best is None:
-            search.keep(rank)
+        fate = comparing.fate(rank)
+        fates.append(fate)
+        if fate.best is None:
+            comparing.search.keep(rank)
         else:
-            _, keeper[rank], shared[rank] = best
-    return Pass(keeper, shared, candidates, matches, limited, left_out)
+            keeper[rank], shared[rank] = fate.best.kept, fate.best.shared
+    return Pass(
+        keeper,
+        shared,
+        candidates=sum(fate.compared + fate.left_out for fate in fates),
+        matches=sum(fate.matches for fate in fates),
+        limited=sum(fate.left_out > 0 for fate in fates),
+        left_out=sum(fate.left_out for fate in fates),
+    )
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class _Match:
+    """Ordered best first: by relation, then by score, then in keep order."""
+
+    preference: tuple[int, float]
+    kept: int
+    shared: int
+
+
+@dataclass(slots=True)
+class _Fate:
+    """What comes out of comparing one document."""
+
+    best: _Match | None = None
+    compared: int = 0
+    matches: int = 0
+    left_out: int = 0
+
+
+class _Comparing:
+    """Compares one document after another with those kept so far."""
+
+    def __init__(
+        self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, threads: int, crowd: int
+    ) -> None:
+        self.search = CandidateSearch(sketches, rows, settings, kernel, crowd)
+        self._sketches, self._rows, self._settings = sketches, rows, settings
+        self._kernel, self._threads = kernel, threads
+        self._sizes = sketches.shingles[rows].tolist()
+
+    def fate(self, rank: int) -> _Fate:
+        """Compare with the candidates in keep order, but for those that can't be better than the best so far."""
+        fate, most = _Fate(), self._settings.max_comparisons
+        candidates = [kept for kept in self.search.candidates(rank) if self._may_beat(rank, kept, None)]
+        for kept, count in self._overlaps(rank, candidates):
+            if not self._may_beat(rank, kept, fate.best):
+                continue
+            if fate.compared == most:
+                fate.left_out += 1
+                if fate.compared + fate.left_out == COUNTED * most:
+                    break
+                continue
+            fate.compared += 1
+            match = self._match(rank, kept, count)
+            if match is not None:
+                fate.matches += 1
+                fate.best = min(fate.best, match) if fate.best else match
+        return fate
+
+    def _may_beat(self, rank: int, kept: int, best: _Match | None) -> bool:
+        """Whether the pair would be a better match if it shared as much as it can."""
+        most = self._match(rank, kept, self.search.crowds.most_shared(rank, kept, self._sizes[rank]))
+        return most is not None and (best is None or (most.preference, kept) < (best.preference, best.kept))
+
+    def _match(self, rank: int, kept: int, shared: int) -> _Match | None:
+        found = preference(self._settings, shared, self._sizes[rank], self._sizes[kept])
+        return _Match(found, kept, shared) if found is not None else None
+
+    def _overlaps(self, rank: int, candidates: list[int]) -> Iterator[tuple[int, int]]:
+        """Each candidate with the number of shingles that it shares with the document."""
+        for first in range(0, len(candidates), _BATCH):
+            batch = np.array(candidates[first : first + _BATCH], np.int64)
+            counts = self._kernel.overlaps(
+                self._sketches.normal,
+                self._settings.shingle,
+                self._rows[batch],
+                np.full_like(batch, self._rows[rank]),
+                threads=self._threads,
+            )
+            yield from zip(batch.tolist(), counts.tolist(), strict=True)

@@ -174,7 +174,10 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound that was used: so many documents were not compared with so many candidates."""
+    """A bound that was used: so many documents were not compared with so many candidates.
+
+    Of each document they are counted up to nine times the bound.
+    """
 
     kind: str
     documents: int
@@ -183,7 +186,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """What is left from stage to stage. Candidates and matches are counted against kept documents."""
+    """What is left from stage to stage.
+
+    Candidates and matches are counted against kept documents; a candidate that can't be a better match
+    than one already found is not.
+    """
 
     documents: int
     unique: int

@@ -428,14 +428,25 @@ def test_the_better_of_two_kept_containers() -> None:
 
 def test_what_is_bounded_is_said() -> None:
     """G6: max_comparisons candidates are compared at most, in keep order; a limit record counts the rest."""
-    notice = prose("notice", 60)
-    pages = [Doc(f"p{n:02}", f"{notice} {prose(f'page{n}', 200 - n)}") for n in range(20)]
+    notice = prose("notice", 70)
+    most_of_it = " ".join(notice.split()[:62])  # 58 of 66 shingles: another page may hold more
+    pages = [Doc(f"p{n:02}", f"{most_of_it} {prose(f'page{n}', 200 - n)}") for n in range(20)]
     docs = [*pages, Doc("notice", notice)]
     assert of_type(list(product(docs, Rules()).records()), "limit") == []
     settings = Settings(max_comparisons=3)
     records = list(dedup.find_duplicates([(d.id, d.text) for d in reversed(docs)], settings).records())
     limits = of_type(records, "limit")
     assert [(record["documents"], record["comparisons_left_out"]) for record in limits] == [(1, 17)]
+    assert outcome_of(records) == {"notice": "p00"}
+
+
+def test_what_cannot_be_better_is_not_left_out() -> None:
+    """Whole in the first of twenty pages, a text has found its best match: nothing is left out after one comparison."""
+    notice = prose("notice", 60)
+    pages = [Doc(f"p{n:02}", f"{notice} {prose(f'page{n}', 200 - n)}") for n in range(20)]
+    docs = [(d.id, d.text) for d in [*pages, Doc("notice", notice)]]
+    records = list(dedup.find_duplicates(docs, Settings(max_comparisons=1)).records())
+    assert of_type(records, "limit") == []
     assert outcome_of(records) == {"notice": "p00"}
 
 

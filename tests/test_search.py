@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dedup._arrays import Texts
+from dedup._arrays import Pass, Texts
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
 from dedup.exact import collapse
@@ -21,6 +22,8 @@ except ImportError:
     pytest.skip("the native kernel is not installed", allow_module_level=True)
 
 ROUNDS = 3000 if os.environ.get("HYPOTHESIS_PROFILE") == "stress" else 60
+
+COUNTS = "candidates", "matches", "limited", "left_out"
 
 
 class SearchInPython(NativeKernel):
@@ -95,7 +98,7 @@ def test_both_passes_decide_alike() -> None:
         expected = greedy_pass(sketches, rows, settings, readable, crowd=crowd, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
         assert np.array_equal(found.shared, expected.shared), number
-        for count in ("candidates", "matches", "limited", "left_out"):
+        for count in COUNTS:
             assert getattr(found, count) == getattr(expected, count), (number, count)
         matches += found.matches
         limited += found.limited
@@ -105,7 +108,7 @@ def test_both_passes_decide_alike() -> None:
 
 @pytest.mark.once
 def test_a_crowd_changes_no_match() -> None:
-    """Where no bound was used the same documents are kept, for the same ones, whether or not anyone is settled."""
+    """Where no bound was used the same documents are kept, for the same ones, whatever a crowd leaves uncompared."""
     source = random.Random(7)
     kernel = NativeKernel()
     spared = matches = 0
@@ -118,24 +121,65 @@ def test_a_crowd_changes_no_match() -> None:
         expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
         assert np.array_equal(found.shared, expected.shared), number
-        assert found.matches == expected.matches, number
+        assert found.limited == expected.limited == 0, number
         spared += expected.candidates - found.candidates
         matches += found.matches
     assert matches > 10 * ROUNDS
     assert spared > 10 * ROUNDS
 
 
-@pytest.mark.once
-def test_pages_with_one_header_are_settled() -> None:
-    """Pages that share 160 of their 202 shingles, too few for a match: no pair is left to compare."""
-    texts = [
-        " ".join([*(f"h{number}" for number in range(164)), *(f"p{page}w{number}" for number in range(42))])
-        for page in range(200)
-    ]
+def header_pages(bodies: Iterable[int]) -> list[str]:
+    """Pages with a header of 164 words, so 160 shared shingles, and so many words of their own."""
+    header = [f"h{number}" for number in range(164)]
+    return [" ".join([*header, *(f"p{page}w{number}" for number in range(own))]) for page, own in enumerate(bodies)]
+
+
+def both_passes(texts: list[str], settings: Settings | None = None, *, crowd: int) -> Pass:
+    """What comes out, which is the same in native code and in Python."""
+    passes, settings = [], settings or Settings()
     for kernel in (NativeKernel(), SearchInPython()):
-        sketches = kernel.sketch(Texts.of(texts), Settings(), threads=1)
-        rows = collapse(sketches, lambda row: b"%d" % row).rows
-        found = greedy_pass(sketches, rows, Settings(), kernel, crowd=20, threads=1)
-        assert np.array_equal(found.keeper, np.arange(200))
-        assert found.candidates == 0
-        assert greedy_pass(sketches, rows, Settings(), kernel, crowd=200, threads=1).candidates > 10_000
+        sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
+        rows = collapse(sketches, lambda row: b"%06d" % row).rows
+        passes.append(greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=1))
+    found, expected = passes
+    assert np.array_equal(found.keeper, expected.keeper)
+    assert np.array_equal(found.shared, expected.shared)
+    for count in COUNTS:
+        assert getattr(found, count) == getattr(expected, count), count
+    return found
+
+
+@pytest.mark.once
+def test_pages_with_one_header_need_no_comparison() -> None:
+    """Pages that share 160 of their 202 shingles, too few for a match: no pair is left to compare."""
+    found = both_passes(header_pages([42] * 200), crowd=20)
+    assert np.array_equal(found.keeper, np.arange(200))
+    assert found.candidates == 0
+    assert both_passes(header_pages([42] * 200), crowd=200).candidates > 10_000
+
+
+@pytest.mark.once
+def test_pages_with_one_header_and_bodies_of_any_length_are_compared_once() -> None:
+    """With up to 40 own words a page is contained in any larger one (160 of 200), else in none: one look is enough."""
+    bodies = [28 + 7 * page % 43 for page in range(300)]  # two pages are near copies with up to 68 in all: none here
+    found = both_passes(header_pages(bodies), crowd=20)
+    by_size = sorted(bodies, reverse=True)
+    kept = sum(own > 40 for own in bodies)
+    assert found.keeper.tolist() == [rank if own > 40 else 0 for rank, own in enumerate(by_size)]
+    assert found.candidates == found.matches == len(bodies) - kept
+    assert found.limited == 0
+    every = both_passes(header_pages(bodies), crowd=300)
+    assert np.array_equal(every.keeper, found.keeper)
+    assert every.candidates > 10_000
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("most", "left_out"), [(20, 0), (19, 1), (3, 17), (2, 18), (1, 9)])
+def test_candidates_beyond_the_bound_are_counted_up_to_ten_times_the_bound(most: int, left_out: int) -> None:
+    """One text of which twenty others hold 66 of 76 shingles each, so that none is surely the best match."""
+    notice = [f"n{number}" for number in range(80)]
+    texts = [" ".join([*notice[:70], *(f"p{page}w{n}" for n in range(300 - page))]) for page in range(20)]
+    found = both_passes([*texts, " ".join(notice)], Settings(max_comparisons=most), crowd=256)
+    assert found.keeper.tolist() == [*range(20), 0]
+    assert (found.candidates, found.matches) == (most + left_out, most)
+    assert (found.limited, found.left_out) == (int(left_out > 0), left_out)

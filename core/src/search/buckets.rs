@@ -1,110 +1,54 @@
 //! Buckets: documents that are equal in a band.
 
+use super::lists::Keys;
 use super::{Cancelled, Corpus};
 use crate::threads::{Cancel, Workers};
 
 /// Bands copied at a time: as many as stand in one cache line of a document's.
 const WIDTH: usize = 8;
 
-/// For each document the buckets that it shares with another, and the kept documents in each bucket.
-pub struct Buckets {
-    /// Buckets of rank r: `of[starts[r]..starts[r + 1]]`.
-    starts: Vec<usize>,
-    of: Vec<u32>,
-    /// Kept documents of bucket b, ascending: `kept[room[b]..room[b] + filled[b]]`.
-    room: Vec<usize>,
-    filled: Vec<u32>,
-    kept: Vec<u32>,
-    /// A bucket of more documents than this is crowded.
-    crowd: usize,
-}
-
-impl Buckets {
-    /// Groups the documents band by band; a document alone in its bucket is not in it.
-    pub fn new(
-        corpus: &Corpus,
-        crowd: usize,
-        workers: &Workers,
-        cancel: &Cancel,
-    ) -> Result<Buckets, Cancelled> {
-        let width = corpus.bands.div_ceil(workers.count()).clamp(1, WIDTH);
-        let firsts = (0..corpus.bands).step_by(width).collect();
-        let groups = workers.map(firsts, Default::default, |(columns, keyed), first| {
-            let width = width.min(corpus.bands - first);
-            take_columns(corpus, first, width, columns);
-            let mut groups = Vec::with_capacity(width);
-            for column in columns.chunks(corpus.count().max(1)) {
-                if cancel.is_set() {
-                    return Err(Cancelled);
-                }
-                groups.push(shared_buckets(column, keyed));
+/// For each document the buckets that it shares with another, band by band. A document alone in its
+/// bucket is not in it.
+pub fn buckets(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Keys, Cancelled> {
+    let width = corpus.bands.div_ceil(workers.count()).clamp(1, WIDTH);
+    let firsts = (0..corpus.bands).step_by(width).collect();
+    let groups = workers.map(firsts, Default::default, |(columns, keyed), first| {
+        let width = width.min(corpus.bands - first);
+        take_columns(corpus, first, width, columns);
+        let mut groups = Vec::with_capacity(width);
+        for column in columns.chunks(corpus.count().max(1)) {
+            if cancel.is_set() {
+                return Err(Cancelled);
             }
-            Ok(groups)
-        })?;
-        let groups: Vec<_> = groups.into_iter().flatten().collect();
-        let buckets: usize = groups.iter().map(|(_, ends)| ends.len()).sum();
-        assert!(u32::try_from(buckets).is_ok(), "more buckets than 32 bits can count");
-        let mut starts = vec![0usize; corpus.count() + 1];
-        let mut room = vec![0usize];
-        for (members, ends) in &groups {
-            members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
-            let base = room[room.len() - 1];
-            room.extend(ends.iter().map(|&end| base + end as usize));
+            groups.push(shared_buckets(column, keyed));
         }
-        for rank in 0..corpus.count() {
-            starts[rank + 1] += starts[rank];
-        }
-        let mut next = starts.clone();
-        let mut of = vec![0u32; starts[corpus.count()]];
-        let mut bucket = 0u32;
-        for (members, ends) in groups {
-            let mut first = 0usize;
-            for end in ends {
-                for &rank in &members[first..end as usize] {
-                    of[next[rank as usize]] = bucket;
-                    next[rank as usize] += 1;
-                }
-                first = end as usize;
-                bucket += 1;
+        Ok(groups)
+    })?;
+    let groups: Vec<_> = groups.into_iter().flatten().collect();
+    let count: usize = groups.iter().map(|(_, ends)| ends.len()).sum();
+    assert!(u32::try_from(count).is_ok(), "more buckets than 32 bits can count");
+    let mut starts = vec![0usize; corpus.count() + 1];
+    for (members, _) in &groups {
+        members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
+    }
+    for rank in 0..corpus.count() {
+        starts[rank + 1] += starts[rank];
+    }
+    let mut next = starts.clone();
+    let mut of = vec![0u32; starts[corpus.count()]];
+    let mut bucket = 0u32;
+    for (members, ends) in groups {
+        let mut first = 0usize;
+        for end in ends {
+            for &rank in &members[first..end as usize] {
+                of[next[rank as usize]] = bucket;
+                next[rank as usize] += 1;
             }
-        }
-        let (filled, kept) = (vec![0; bucket as usize], vec![0; of.len()]);
-        Ok(Buckets { starts, of, room, filled, kept, crowd })
-    }
-
-    /// For each bucket of this document, the kept documents in it, ascending; of crowded buckets
-    /// only if asked for.
-    pub fn kept_beside(&self, rank: u32, crowded: bool) -> impl Iterator<Item = &[u32]> {
-        let rank = rank as usize;
-        let of = self.of[self.starts[rank]..self.starts[rank + 1]].iter();
-        of.filter(move |&&bucket| crowded || !self.is_crowded(bucket)).map(|&bucket| {
-            let first = self.room[bucket as usize];
-            &self.kept[first..first + self.filled[bucket as usize] as usize]
-        })
-    }
-
-    /// For each document whether it is in a crowded bucket; nothing if no bucket is crowded.
-    pub fn crowds(&self) -> Vec<bool> {
-        if !(0..self.filled.len() as u32).any(|bucket| self.is_crowded(bucket)) {
-            return Vec::new();
-        }
-        let of = |pair: &[usize]| self.of[pair[0]..pair[1]].iter();
-        self.starts.windows(2).map(|pair| of(pair).any(|&bucket| self.is_crowded(bucket))).collect()
-    }
-
-    fn is_crowded(&self, bucket: u32) -> bool {
-        self.room[bucket as usize + 1] - self.room[bucket as usize] > self.crowd
-    }
-
-    /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32) {
-        let place = rank as usize;
-        for &bucket in &self.of[self.starts[place]..self.starts[place + 1]] {
-            let bucket = bucket as usize;
-            self.kept[self.room[bucket] + self.filled[bucket] as usize] = rank;
-            self.filled[bucket] += 1;
+            first = end as usize;
+            bucket += 1;
         }
     }
+    Ok(Keys::new(starts, of, count))
 }
 
 /// Copies some bands of all documents into columns, one after another.

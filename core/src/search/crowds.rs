@@ -1,85 +1,95 @@
 //! Crowds: documents that share a bucket with very many others.
 //!
 //! Thousands of pages with one long header and bodies of their own share bands with each other and
-//! match nobody, and comparing each with all others would never end. But a document matches another
-//! of the crowd only if a certain share of its shingles is in that one, so elsewhere in the crowd.
-//! Counting the full sets once *settles* whoever has fewer: it is no candidate of anyone in a crowd.
-//! That changes no match. The counts are part of the definition: `dedup.crowds` has the same.
+//! match nobody, and comparing each with all others would never end. But what a document shares with
+//! another of the crowd is held by that one, so elsewhere in the crowd. Counting the full sets once
+//! says how many of its shingles that are, and a pair for which even so many would make no match, or
+//! none better than one already found, need not be compared. That changes no match. The counts are
+//! part of the definition: `dedup.crowds` has the same.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Cancelled, Corpus, Rules};
+use super::lists::Keys;
+use super::{Cancelled, Corpus};
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 64;
-/// Bits of a key, at least and at most. Four tables of a bit a key take a third to two thirds of the
+/// Bits of a key, at least and at most. Eight tables of a bit a key take a third to two thirds of the
 /// crowd's text, and half a gigabyte at most.
-const KEY_BITS: (u32, u32) = (16, 30);
+const KEY_BITS: (u32, u32) = (16, 29);
+/// Bits that the hashes are rotated by in the second round of counting.
+const TURN: u32 = 16;
 
-/// Who is in a crowd, and who of them is settled; both empty if there is no crowd.
+/// For each document how many of its shingles others in a crowd hold, at the very most; `APART` if it
+/// is in no crowd. Empty if there is no crowd.
 #[derive(Default)]
 pub struct Crowds {
-    crowded: Vec<bool>,
-    settled: Vec<bool>,
+    held: Vec<u32>,
 }
 
+const APART: u32 = u32::MAX;
+
 impl Crowds {
-    /// `crowded` says of each document whether it is in a crowded bucket.
+    /// A bucket of more than `crowd` documents is crowded; its documents are in a crowd.
     pub fn new(
         corpus: &Corpus,
-        rules: &Rules,
-        crowded: Vec<bool>,
+        buckets: &Keys,
+        crowd: usize,
         workers: &Workers,
         cancel: &Cancel,
     ) -> Result<Crowds, Cancelled> {
-        let members: Vec<u32> = (0..corpus.count() as u32)
-            .filter(|&rank| crowded.get(rank as usize) == Some(&true))
-            .collect();
-        if members.is_empty() {
+        let sizes = buckets.sizes();
+        let crowded = |bucket: &u32| sizes[*bucket as usize] as usize > crowd;
+        if !(0..sizes.len() as u32).any(|bucket| crowded(&bucket)) {
             return Ok(Crowds::default());
         }
+        let members: Vec<u32> = (0..corpus.count() as u32)
+            .filter(|&rank| buckets.of(rank).iter().any(crowded))
+            .collect();
+        drop(sizes);
         let shingles: u64 = members.iter().map(|&rank| u64::from(corpus.size(rank as usize))).sum();
         let bits =
-            (u64::BITS - (4 * shingles.max(1) - 1).leading_zeros()).clamp(KEY_BITS.0, KEY_BITS.1);
-        let keys = [Keys::new(bits), Keys::new(bits)];
+            (u64::BITS - (2 * shingles.max(1) - 1).leading_zeros()).clamp(KEY_BITS.0, KEY_BITS.1);
+        let (all, again) = (Seen::new(bits), Seen::new(bits));
+        each(corpus, &members, workers, cancel, |set| set.iter().for_each(|&hash| all.add(hash)))?;
         each(corpus, &members, workers, cancel, |set| {
-            for &hash in set {
-                keys[0].add(hash >> (64 - bits));
-                keys[1].add(hash & ((1 << bits) - 1));
+            for &hash in set.iter().filter(|&&hash| all.twice(hash)) {
+                again.add(hash.rotate_left(TURN));
             }
         })?;
-        let held = each(corpus, &members, workers, cancel, |set| {
-            let elsewhere = |hash: &&u64| {
-                keys[0].has_two(**hash >> (64 - bits))
-                    && keys[1].has_two(**hash & ((1 << bits) - 1))
-            };
-            set.iter().filter(elsewhere).count()
+        let counts = each(corpus, &members, workers, cancel, |set| {
+            let twice = |hash: u64| all.twice(hash) && again.twice(hash.rotate_left(TURN));
+            set.iter().filter(|&&hash| twice(hash)).count() as u32
         })?;
-        let mut settled = vec![false; corpus.count()];
-        for (&rank, held) in members.iter().zip(held) {
-            settled[rank as usize] = (held as f64) < rules.least_shared(corpus.size(rank as usize));
+        let mut held = vec![APART; corpus.count()];
+        for (&rank, count) in members.iter().zip(counts) {
+            held[rank as usize] = count;
         }
-        Ok(Crowds { crowded, settled })
+        Ok(Crowds { held })
+    }
+
+    /// Whether there is a crowd.
+    pub fn any(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Whether the document is in a crowd.
     #[inline]
-    pub fn is_crowded(&self, rank: u32) -> bool {
-        self.crowded.get(rank as usize) == Some(&true)
+    pub fn has(&self, rank: u32) -> bool {
+        self.held.get(rank as usize).is_some_and(|&held| held != APART)
     }
 
-    /// Whether the document is in a crowd and matches nobody there.
+    /// How many of its `size` shingles a document shares with a larger one, at the very most, by
+    /// whether that one is in a crowd.
     #[inline]
-    pub fn is_settled(&self, rank: u32) -> bool {
-        self.settled.get(rank as usize) == Some(&true)
-    }
-
-    /// Whether anyone is settled.
-    pub fn settles(&self) -> bool {
-        self.settled.contains(&true)
+    pub fn most_shared(&self, rank: u32, size: u32, crowded: bool) -> u32 {
+        match self.held.get(rank as usize) {
+            Some(&held) if crowded => held.min(size),
+            _ => size,
+        }
     }
 }
 
@@ -107,16 +117,42 @@ fn each<R: Send>(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Which keys were added, and which more than once. The same whatever the order of adding.
-struct Keys {
+/// Which hashes were added more than once, as far as their first and their last bits tell: too many,
+/// never too few. The same whatever the order of adding.
+struct Seen {
+    bits: u32,
+    first: Keyed,
+    last: Keyed,
+}
+
+impl Seen {
+    fn new(bits: u32) -> Seen {
+        Seen { bits, first: Keyed::new(bits), last: Keyed::new(bits) }
+    }
+
+    #[inline]
+    fn add(&self, hash: u64) {
+        self.first.add(hash >> (64 - self.bits));
+        self.last.add(hash & ((1 << self.bits) - 1));
+    }
+
+    #[inline]
+    fn twice(&self, hash: u64) -> bool {
+        self.first.has_two(hash >> (64 - self.bits))
+            && self.last.has_two(hash & ((1 << self.bits) - 1))
+    }
+}
+
+/// Which keys were added, and which more than once.
+struct Keyed {
     once: Vec<AtomicU64>,
     twice: Vec<AtomicU64>,
 }
 
-impl Keys {
-    fn new(bits: u32) -> Keys {
+impl Keyed {
+    fn new(bits: u32) -> Keyed {
         let zeros = || (0..1usize << (bits - 6)).map(|_| AtomicU64::new(0)).collect();
-        Keys { once: zeros(), twice: zeros() }
+        Keyed { once: zeros(), twice: zeros() }
     }
 
     #[inline]

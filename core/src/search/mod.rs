@@ -7,26 +7,31 @@
 
 mod buckets;
 mod crowds;
+mod lists;
 mod postings;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 
 pub use rules::{shared_values, Match, Rules};
 
 use crate::texts::Texts;
 use crate::threads::{Cancel, Workers};
-use buckets::Buckets;
+use buckets::buckets;
 use crowds::Crowds;
-use postings::{Postings, Rarity};
+use postings::Postings;
 use verify::Verifier;
+use walk::{Neighbour, Neighbours, Since, Walk};
 
 /// Documents decided at a time, at most. Few enough that most matches are in earlier blocks, where all threads
 /// look for them; enough that handing out work costs nothing.
 const BLOCK: usize = if cfg!(test) { 16 } else { 512 };
 /// Documents handed to a thread at a time.
 const PIECE: usize = if cfg!(test) { 3 } else { 16 };
+/// A document's candidates are counted up to so many times those that may be compared.
+const COUNTED: usize = 10;
 
 /// The distinct documents, in keep order: rank r is row `rows[r]` of every column.
 pub struct Corpus<'a> {
@@ -81,13 +86,13 @@ pub struct Outcome {
     pub keeper: Vec<i64>,
     /// Shingles shared with the kept one; 0 where it is kept.
     pub shared: Vec<u32>,
-    /// Pairs of a document and a kept one that were candidates.
+    /// Pairs of a document and a kept one that were compared, or left out.
     pub candidates: u64,
     /// Compared pairs that met a threshold.
     pub matches: u64,
     /// Documents with more candidates than may be compared.
     pub limited: u64,
-    /// Comparisons that were not made for them.
+    /// Comparisons that were not made for them, as far as they were counted.
     pub left_out: u64,
 }
 
@@ -99,10 +104,9 @@ pub struct Cancelled;
 #[derive(Default)]
 struct Fate {
     best: Option<Match>,
-    candidates: usize,
-    /// How many of them were promised.
-    promised: usize,
+    compared: usize,
     matches: u64,
+    left_out: usize,
 }
 
 /// Runs the pass, comparing at most `most` candidates of one document; buckets of more than `crowd`
@@ -115,30 +119,19 @@ pub fn greedy(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Outcome, Cancelled> {
-    let buckets = Buckets::new(corpus, crowd, workers, cancel)?;
-    let crowds = Crowds::new(corpus, rules, buckets.crowds(), workers, cancel)?;
-    let (mut postings, mut settled_postings) = (None, None);
-    if rules.containment.is_some() {
-        let rarity = Rarity::new(corpus, workers, cancel)?;
-        let post = |settled: bool| {
-            let among = |rank| crowds.is_settled(rank) == settled;
-            Postings::new(corpus, rules, &rarity, among, workers, cancel)
-        };
-        postings = Some(post(false)?);
-        settled_postings = if crowds.settles() { Some(post(true)?) } else { None };
-    }
+    let buckets = buckets(corpus, workers, cancel)?;
+    let crowds = Crowds::new(corpus, &buckets, crowd, workers, cancel)?;
+    let postings = match rules.containment {
+        Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
+        None => None,
+    };
     let mut pass = Pass {
         corpus,
         rules,
         most,
-        buckets,
+        sizes: (0..corpus.count()).map(|rank| corpus.size(rank)).collect(),
+        neighbours: Neighbours::new(buckets, postings, &crowds),
         crowds,
-        postings,
-        settled_postings,
-        promised: vec![
-            Promised::default();
-            if rules.containment.is_some() { corpus.count() } else { 0 }
-        ],
         verifier: Verifier::new(),
         cancel,
     };
@@ -146,11 +139,8 @@ pub fn greedy(
     let (mut first, mut size) = (0, PIECE);
     while first < corpus.count() {
         let last = corpus.count().min(first + size);
-        let wasted = pass.settle(first as u32..last as u32, workers, &mut outcome)?;
-        // A document that is dropped for one of its own block was looked up for nothing. Where many
-        // are, as with a thousand documents like the first one, smaller blocks waste less.
-        size = if 8 * wasted > size { PIECE.max(size / 4) } else { BLOCK.min(2 * size) };
-        first = last;
+        pass.settle(first as u32..last as u32, workers, &mut outcome)?;
+        (first, size) = (last, BLOCK.min(2 * size));
         cancel.reach(outcome.keeper.len() as u64);
     }
     Ok(outcome)
@@ -160,75 +150,48 @@ struct Pass<'a> {
     corpus: &'a Corpus<'a>,
     rules: &'a Rules,
     most: usize,
-    buckets: Buckets,
+    /// Distinct shingles of each rank: never more than those of the rank before.
+    sizes: Vec<u32>,
+    neighbours: Neighbours,
     crowds: Crowds,
-    postings: Option<Postings>,
-    /// Of the settled documents, which no one in a crowd need look up.
-    settled_postings: Option<Postings>,
-    promised: Vec<Promised>,
     verifier: Verifier,
     cancel: &'a Cancel,
-}
-
-/// The kept documents that hold enough of a document's sample: candidates, whatever its bands say.
-#[derive(Clone, Default)]
-struct Promised {
-    /// How many there are.
-    count: usize,
-    /// The first of them in keep order, no more than may be compared: a document that is in all
-    /// others' samples must not make a list of all pairs.
-    first: Vec<u32>,
 }
 
 /// A thread's buffers.
 #[derive(Default)]
 struct Scratch {
-    proposed: Vec<u32>,
-    candidates: Vec<u32>,
-    hits: Vec<u32>,
+    walk: Walk,
+    neighbours: Vec<Neighbour>,
     verify: verify::Scratch,
 }
 
 impl Pass<'_> {
-    /// Decides about a block; how many of its documents were looked up though they are dropped.
+    /// Decides about a block.
     fn settle(
         &mut self,
         block: std::ops::Range<u32>,
         workers: &Workers,
         outcome: &mut Outcome,
-    ) -> Result<usize, Cancelled> {
-        let mut wasted = 0;
+    ) -> Result<(), Cancelled> {
         let fates = self.compare_with_earlier(&block, workers)?;
-        let holders = self.look_up(&block, &fates, workers)?;
         let mut scratch = Scratch::default();
-        for ((rank, mut fate), holders) in block.clone().zip(fates).zip(holders) {
+        for (rank, mut fate) in block.clone().zip(fates) {
+            self.compare(rank, block.start, &mut fate, &mut scratch);
             if self.cancel.is_set() {
                 return Err(Cancelled);
             }
-            let undecided = fate.best.is_none();
-            self.compare(rank, block.start..u32::MAX, &mut fate, &mut scratch);
-            wasted += usize::from(undecided && fate.best.is_some());
-            outcome.candidates += fate.candidates as u64;
+            outcome.candidates += (fate.compared + fate.left_out) as u64;
             outcome.matches += fate.matches;
-            outcome.limited += u64::from(fate.candidates > self.most);
-            outcome.left_out += fate.candidates.saturating_sub(self.most) as u64;
+            outcome.limited += u64::from(fate.left_out > 0);
+            outcome.left_out += fate.left_out as u64;
             outcome.keeper.push(i64::from(fate.best.map_or(rank, |best| best.kept)));
             outcome.shared.push(fate.best.map_or(0, |best| best.shared));
             if fate.best.is_none() {
-                self.buckets.keep(rank);
-                for smaller in holders {
-                    let promised = &mut self.promised[smaller as usize];
-                    promised.count += 1;
-                    if promised.first.len() < self.most {
-                        promised.first.push(rank);
-                    }
-                }
-            }
-            if let Some(promised) = self.promised.get_mut(rank as usize) {
-                promised.first = Vec::new(); // never looked at again
+                self.neighbours.keep(rank, &self.crowds);
             }
         }
-        Ok(wasted)
+        Ok(())
     }
 
     /// Compares each document of the block with those kept before the block.
@@ -241,146 +204,88 @@ impl Pass<'_> {
         let fates = workers.map(pieces, Scratch::default, |scratch, first| {
             let mut fates = Vec::with_capacity(PIECE);
             for rank in first..block.end.min(first + PIECE as u32) {
+                let mut fate = Fate::default();
+                self.compare(rank, 0, &mut fate, scratch);
+                fates.push(fate);
                 if self.cancel.is_set() {
                     return Err(Cancelled);
                 }
-                let mut fate = Fate::default();
-                self.compare(rank, 0..block.start, &mut fate, scratch);
-                fates.push(fate);
             }
             Ok(fates)
         })?;
         Ok(fates.into_iter().flatten().collect())
     }
 
-    /// For each document of the block that may be kept, the smaller ones whose samples it holds enough of.
-    fn look_up(
-        &self,
-        block: &std::ops::Range<u32>,
-        fates: &[Fate],
-        workers: &Workers,
-    ) -> Result<Vec<Vec<u32>>, Cancelled> {
-        let Some(postings) = &self.postings else {
-            return Ok(vec![Vec::new(); block.len()]);
+    /// Compares a document with its candidates among the documents kept so far, from rank `first` on
+    /// and in keep order, but for those that can't be better than the best so far.
+    fn compare(&self, rank: u32, first: u32, fate: &mut Fate, scratch: &mut Scratch) {
+        let crowded = match self.crowds.has(rank) {
+            true => self.first_better(rank, true, &fate.best).max(first),
+            false => first,
         };
-        let pieces: Vec<_> = (0..block.len()).step_by(PIECE).collect();
-        let found = workers.map(pieces, Scratch::default, |scratch, first| {
-            let last = block.len().min(first + PIECE);
-            let mut all = Vec::with_capacity(PIECE);
-            for (fate, rank) in fates[first..last].iter().zip(block.start + first as u32..) {
-                let mut found = Vec::new();
-                if fate.best.is_none() {
-                    postings.holders(self.corpus, rank, &mut scratch.hits, &mut found);
-                    if let Some(settled) = &self.settled_postings {
-                        if !self.crowds.is_crowded(rank) {
-                            settled.holders(self.corpus, rank, &mut scratch.hits, &mut found);
-                            found.sort_unstable();
-                        }
+        self.neighbours.start(rank, Since { apart: first, crowded }, &mut scratch.walk);
+        let mut loaded = false;
+        while self.neighbours.next(&mut scratch.walk, &mut scratch.neighbours) {
+            for &other in &scratch.neighbours {
+                if self.cancel.is_set() || fate.compared + fate.left_out == COUNTED * self.most {
+                    return;
+                }
+                let most = self.most_shared(rank, self.crowds.has(other.rank));
+                let (size, kept) = (self.sizes[rank as usize], self.sizes[other.rank as usize]);
+                if !self.rules.may_beat(most, size, other.rank, kept, &fate.best)
+                    || !self.is_candidate(rank, other)
+                {
+                    continue;
+                }
+                if fate.compared == self.most {
+                    fate.left_out += 1;
+                    continue;
+                }
+                if !std::mem::replace(&mut loaded, true) {
+                    self.verifier.load(self.corpus, rank, &mut scratch.verify, self.cancel);
+                }
+                fate.compared += 1;
+                let shared =
+                    self.verifier.shared(self.corpus, other.rank, &mut scratch.verify, self.cancel);
+                if let Some(found) = self.rules.matched(shared, size, other.rank, kept) {
+                    fate.matches += 1;
+                    if fate.best.is_none_or(|best| found.beats(&best)) {
+                        fate.best = Some(found);
                     }
-                    let sample = self.corpus.sample(rank as usize);
-                    found.retain(|&smaller| !self.cancel.is_set() && self.holds(sample, smaller));
-                }
-                if self.cancel.is_set() {
-                    return Err(Cancelled);
-                }
-                all.push(found);
-            }
-            Ok(all)
-        })?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    /// Whether enough of a smaller document's sample is in this one.
-    fn holds(&self, sample: &[u64], smaller: u32) -> bool {
-        let wanted = self.corpus.sample(smaller as usize);
-        shared_values(sample, wanted) >= self.rules.contained_floor(wanted.len())
-    }
-
-    /// Compares a document with its candidates among the kept ones in `kept`, in keep order.
-    fn compare(
-        &self,
-        rank: u32,
-        kept: std::ops::Range<u32>,
-        fate: &mut Fate,
-        scratch: &mut Scratch,
-    ) {
-        let allowed = self.most.saturating_sub(fate.candidates);
-        fate.candidates += self.candidates(rank, &kept, fate, scratch);
-        scratch.candidates.truncate(allowed);
-        if scratch.candidates.is_empty() {
-            return;
-        }
-        let size = self.corpus.size(rank as usize);
-        self.verifier.load(self.corpus, rank, &mut scratch.verify, self.cancel);
-        for &kept in &scratch.candidates {
-            if self.cancel.is_set() {
-                return;
-            }
-            let shared = self.verifier.shared(self.corpus, kept, &mut scratch.verify, self.cancel);
-            if let Some(found) =
-                self.rules.matched(shared, size, kept, self.corpus.size(kept as usize))
-            {
-                fate.matches += 1;
-                if fate.best.is_none_or(|best| found.beats(&best)) {
-                    fate.best = Some(found);
                 }
             }
+            if !scratch.walk.is_over() {
+                let since = Since {
+                    apart: self.first_better(rank, false, &fate.best),
+                    crowded: self.first_better(rank, true, &fate.best),
+                };
+                self.neighbours.skip(since, &mut scratch.walk);
+            }
         }
     }
 
-    /// How many candidates the document has among the kept ones in this range; the first of them in
-    /// keep order, at least as many as may be compared, go into the scratch.
-    fn candidates(
-        &self,
-        rank: u32,
-        kept: &std::ops::Range<u32>,
-        fate: &mut Fate,
-        scratch: &mut Scratch,
-    ) -> usize {
-        scratch.proposed.clear();
-        scratch.candidates.clear();
-        let settled = self.crowds.is_settled(rank);
-        for members in self.buckets.kept_beside(rank, !settled) {
-            scratch.proposed.extend_from_slice(within(members, kept));
-        }
-        if settled {
-            scratch.proposed.retain(|&kept| !self.crowds.is_crowded(kept));
-        }
-        scratch.proposed.sort_unstable();
-        scratch.proposed.dedup();
-        let sample = self.corpus.sample(rank as usize);
-        // A pair with so much in common is promised already.
-        let promised = match self.rules.may_be_contained(self.corpus.size(rank as usize)) {
-            true => self.rules.contained_floor(sample.len()),
-            false => usize::MAX,
-        };
-        for (tested, &other) in scratch.proposed.iter().enumerate() {
-            if tested % 1024 == 1023 && self.cancel.is_set() {
-                break; // whoever asked looks at the flag too
-            }
-            let right = self.corpus.sample(other as usize);
-            let shared = shared_values(sample, right);
-            if shared < promised && self.rules.passes_screen(sample.len(), right.len(), shared) {
-                scratch.candidates.push(other);
-            }
-        }
-        let from_bands = scratch.candidates.len();
-        let Some(promised) = self.promised.get(rank as usize) else { return from_bands };
-        scratch.candidates.extend_from_slice(within(&promised.first, kept));
-        scratch.candidates.sort_unstable();
-        let new = promised.count - fate.promised;
-        fate.promised = promised.count;
-        from_bands + new
+    /// How many shingles a document shares with one that is kept, at the very most.
+    fn most_shared(&self, rank: u32, crowded: bool) -> u32 {
+        self.crowds.most_shared(rank, self.sizes[rank as usize], crowded)
     }
-}
 
-/// The part of an ascending list that lies in a range.
-fn within<'a>(list: &'a [u32], range: &std::ops::Range<u32>) -> &'a [u32] {
-    let first = if range.start == 0 { 0 } else { list.partition_point(|&rank| rank < range.start) };
-    let last = if range.end == u32::MAX {
-        list.len()
-    } else {
-        list.partition_point(|&rank| rank < range.end)
-    };
-    &list[first..last.max(first)]
+    /// The first rank from which on kept documents may be a better match: smaller ones may be better
+    /// near copies, and of what holds as much the first is the best.
+    fn first_better(&self, rank: u32, crowded: bool, best: &Option<Match>) -> u32 {
+        let most = self.most_shared(rank, crowded);
+        let (before, from) = self.sizes.split_at(rank as usize);
+        let after = best.map_or(0, |best| best.kept + 1);
+        let may_not = |&kept: &u32| !self.rules.may_beat(most, from[0], after, kept, best);
+        before.partition_point(may_not) as u32
+    }
+
+    /// Whether a document and a larger one are worth comparing.
+    fn is_candidate(&self, rank: u32, other: Neighbour) -> bool {
+        let (left, right) =
+            (self.corpus.sample(rank as usize), self.corpus.sample(other.rank as usize));
+        let shared = shared_values(left, right);
+        (self.rules.may_be_contained(self.sizes[rank as usize])
+            && shared >= self.rules.contained_floor(left.len()))
+            || (other.beside && self.rules.passes_screen(left.len(), right.len(), shared))
+    }
 }

@@ -5,6 +5,7 @@
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
+use super::lists::Keys;
 use super::{Cancelled, Corpus, Rules};
 use crate::large_pages::filled;
 use crate::threads::{pieces, Cancel, Workers};
@@ -64,96 +65,143 @@ impl Rarity {
     }
 }
 
-/// A document that posted a hash: 32 bits of the hash, and the document's rank.
-#[derive(Clone, Copy, Default)]
-struct Posting {
-    tag: u32,
-    rank: u32,
-}
-
-/// The posted hashes, and who posted them.
+/// The posted hashes: who posted which, and who holds which.
 pub struct Postings {
-    /// Hits that a document must have; 0 for one that posted nothing.
+    /// Posted hashes that a larger document must hold; 0 for a document that posted nothing.
     needed: Vec<u8>,
-    /// One bit for each of the leading bits of a posted hash: most hashes looked up end here.
-    bitmap: Vec<u64>,
-    bitmap_shift: u32,
-    /// Postings by the leading bits of the hash, ascending ranks in each: `list[heads[i]..heads[i + 1]]`.
-    heads: Vec<u32>,
-    heads_shift: u32,
-    list: Vec<Posting>,
+    posted: Keys,
+    held: Keys,
 }
 
 impl Postings {
-    /// Posts the rarest hashes of every one `among` the documents that may be contained in another.
+    /// Posts the rarest hashes of every document that may be contained in another.
     pub fn new(
         corpus: &Corpus,
         rules: &Rules,
-        rarity: &Rarity,
-        among: impl Fn(u32) -> bool + Sync,
         workers: &Workers,
         cancel: &Cancel,
     ) -> Result<Postings, Cancelled> {
-        let posted =
-            workers.map(pieces(corpus.count(), PIECE, |_| 1), Vec::new, |order, ranks| {
-                let mut posted = Vec::new();
-                if cancel.is_set() {
-                    return Err(Cancelled);
-                }
-                for rank in ranks.filter(|&rank| among(rank as u32)) {
-                    post(corpus, rules, rarity, rank, order, &mut posted);
-                }
-                Ok(posted)
-            })?;
-        let mut needed = vec![0; corpus.count()];
-        let total: usize = posted.iter().map(Vec::len).sum();
-        assert!(u32::try_from(total).is_ok(), "more postings than 32 bits can count");
-        let head_bits = total.next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
-        let heads_shift = corpus.hash_bits - head_bits;
-        let bitmap_shift = corpus.hash_bits - (head_bits + 4);
-        let mut bitmap = filled(0u64, 1 << (head_bits + 4 - 6));
-        let mut heads = filled(0u32, (1 << head_bits) + 2);
-        for &(hash, rank) in posted.iter().flatten() {
-            needed[rank as usize] =
-                HITS.min(rules.contained_floor(corpus.sample(rank as usize).len())) as u8;
-            let bit = (hash >> bitmap_shift) as usize;
-            bitmap[bit / 64] |= 1 << (bit % 64);
-            heads[(hash >> heads_shift) as usize + 2] += 1;
-        }
-        for head in 2..heads.len() {
-            heads[head] += heads[head - 1];
-        }
-        let mut list = filled(Posting::default(), total);
-        for &(hash, rank) in posted.iter().flatten() {
-            let next = &mut heads[(hash >> heads_shift) as usize + 1];
-            list[*next as usize] = Posting { tag: hash as u32, rank };
-            *next += 1;
-        }
-        Ok(Postings { needed, bitmap, bitmap_shift, heads, heads_shift, list })
+        let rarity = Rarity::new(corpus, workers, cancel)?;
+        let parts = by_piece(corpus, workers, cancel, |order, ranks| {
+            let (mut sizes, mut posted) = (Vec::with_capacity(PIECE), Vec::new());
+            for rank in ranks {
+                let before = posted.len();
+                post(corpus, rules, &rarity, rank, order, &mut posted);
+                sizes.push((posted.len() - before) as u32);
+            }
+            Ok((sizes, posted))
+        })?;
+        drop(rarity);
+        let numbers = Numbers::new(&parts, corpus.hash_bits);
+        let needed = |(rank, &size): (usize, &u32)| match size {
+            0 => 0,
+            _ => HITS.min(rules.contained_floor(corpus.sample(rank).len())) as u8,
+        };
+        let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
+        let needed = sizes.enumerate().map(needed).collect();
+        let posted = workers.map(parts, Vec::new, |hits, (sizes, posted)| {
+            let mut keys = Vec::with_capacity(posted.len());
+            numbers.find(&posted, hits, &mut keys);
+            Ok((sizes, keys))
+        })?;
+        let held = by_piece(corpus, workers, cancel, |hits, ranks| {
+            let (mut sizes, mut keys) = (Vec::with_capacity(PIECE), Vec::new());
+            for rank in ranks {
+                let before = keys.len();
+                numbers.find(corpus.sample(rank), hits, &mut keys);
+                sizes.push((keys.len() - before) as u32);
+            }
+            Ok((sizes, keys))
+        })?;
+        let count = numbers.hashes.len();
+        Ok(Postings {
+            needed,
+            posted: Keys::joined(posted, count),
+            held: Keys::joined(held, count),
+        })
     }
 
-    /// The documents after `rank` that have enough postings in its sample, ascending, added to `found`.
-    pub fn holders(&self, corpus: &Corpus, rank: u32, hits: &mut Vec<u32>, found: &mut Vec<u32>) {
-        hits.clear();
-        for &hash in corpus.sample(rank as usize) {
-            let bit = (hash >> self.bitmap_shift) as usize;
-            if self.bitmap[bit / 64] >> (bit % 64) & 1 == 0 {
-                continue;
-            }
-            let head = (hash >> self.heads_shift) as usize;
-            let list = &self.list[self.heads[head] as usize..self.heads[head + 1] as usize];
-            let after = list.partition_point(|posting| posting.rank <= rank);
-            hits.extend(
-                list[after..]
-                    .iter()
-                    .filter(|posting| posting.tag == hash as u32)
-                    .map(|posting| posting.rank),
-            );
+    /// Posted hashes of this document that a larger one must hold; 0 if it posted nothing.
+    pub fn needed(&self, rank: u32) -> usize {
+        usize::from(self.needed[rank as usize])
+    }
+
+    /// The hashes that each document posted.
+    pub fn posted(&self) -> &Keys {
+        &self.posted
+    }
+
+    /// The posted hashes that each document holds.
+    pub fn held(&self) -> &Keys {
+        &self.held
+    }
+}
+
+/// `work` on all documents, some at a time.
+fn by_piece<S: Default, R: Send>(
+    corpus: &Corpus,
+    workers: &Workers,
+    cancel: &Cancel,
+    work: impl Fn(&mut S, std::ops::Range<usize>) -> Result<R, Cancelled> + Sync,
+) -> Result<Vec<R>, Cancelled> {
+    workers.map(pieces(corpus.count(), PIECE, |_| 1), S::default, |scratch, ranks| {
+        if cancel.is_set() {
+            return Err(Cancelled);
         }
-        hits.sort_unstable();
-        for group in hits.chunk_by(|left, right| left == right) {
-            if group.len() >= usize::from(self.needed[group[0] as usize]) {
-                found.push(group[0]);
+        work(scratch, ranks)
+    })
+}
+
+/// The posted hashes, numbered.
+struct Numbers {
+    /// Ascending.
+    hashes: Vec<u64>,
+    /// Where those with the same leading bits begin.
+    heads: Vec<u32>,
+    heads_shift: u32,
+    /// One bit for each of some more leading bits: most hashes that are looked for end here.
+    bitmap: Vec<u64>,
+    bitmap_shift: u32,
+}
+
+impl Numbers {
+    fn new(posted: &[(Vec<u32>, Vec<u64>)], hash_bits: u32) -> Numbers {
+        let mut hashes: Vec<u64> = posted.iter().flat_map(|(_, posted)| posted).copied().collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert!(u32::try_from(hashes.len()).is_ok(), "more posted hashes than 32 bits can count");
+        let head_bits = hashes.len().next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
+        let heads_shift = hash_bits - head_bits;
+        let bitmap_shift = hash_bits - (head_bits + 4);
+        let mut heads = filled(0u32, (1 << head_bits) + 1);
+        let mut bitmap = filled(0u64, 1 << (head_bits + 4 - 6));
+        for &hash in &hashes {
+            let bit = (hash >> bitmap_shift) as usize;
+            bitmap[bit / 64] |= 1 << (bit % 64);
+            heads[(hash >> heads_shift) as usize + 1] += 1;
+        }
+        for head in 1..heads.len() {
+            heads[head] += heads[head - 1];
+        }
+        Numbers { hashes, heads, heads_shift, bitmap, bitmap_shift }
+    }
+
+    /// Adds the numbers of those of the hashes that are posted.
+    fn find(&self, hashes: &[u64], hits: &mut Vec<u64>, numbers: &mut Vec<u32>) {
+        // No branches in the first round: nobody can predict them, and the tables are large.
+        hits.resize(hits.len().max(hashes.len()), 0);
+        let mut count = 0;
+        for &hash in hashes {
+            let bit = (hash >> self.bitmap_shift) as usize;
+            hits[count] = hash;
+            count += (self.bitmap[bit / 64] >> (bit % 64) & 1) as usize;
+        }
+        for &hash in &hits[..count] {
+            let head = (hash >> self.heads_shift) as usize;
+            let first = self.heads[head] as usize;
+            let same = &self.hashes[first..self.heads[head + 1] as usize];
+            if let Some(at) = same.iter().position(|&other| other == hash) {
+                numbers.push((first + at) as u32);
             }
         }
     }
@@ -166,25 +214,29 @@ fn post(
     rarity: &Rarity,
     rank: usize,
     order: &mut Vec<(u8, u64)>,
-    posted: &mut Vec<(u64, u32)>,
+    posted: &mut Vec<u64>,
 ) {
     let sample = corpus.sample(rank);
     if !rules.may_be_contained(corpus.size(rank)) || sample.is_empty() {
         return;
     }
     let floor = rules.contained_floor(sample.len());
-    order.clear();
-    order
-        .extend(sample.iter().map(|&hash| (rarity.of(hash), hash)).filter(|&(count, _)| count > 1));
-    if order.len() < floor {
+    order.resize(order.len().max(sample.len()), (0, 0));
+    let mut shared = 0;
+    for &hash in sample {
+        let count = rarity.of(hash);
+        order[shared] = (count, hash);
+        shared += usize::from(count > 1); // no branch, which nobody could predict
+    }
+    if shared < floor {
         return;
     }
     // Hashes that it alone holds come first among the rarest, and need no posting.
-    let alone = sample.len() - order.len();
+    let alone = sample.len() - shared;
     let hits = HITS.min(floor);
-    let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(order.len());
-    if count < order.len() {
-        order.select_nth_unstable(count);
+    let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(shared);
+    if count < shared {
+        order[..shared].select_nth_unstable(count);
     }
-    posted.extend(order[..count].iter().map(|&(_, hash)| (hash, rank as u32)));
+    posted.extend(order[..count].iter().map(|&(_, hash)| hash));
 }

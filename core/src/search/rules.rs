@@ -59,16 +59,18 @@ impl Rules {
         self.containment.is_some() && shingles >= self.min_contained
     }
 
-    /// How many of a document's shingles a kept document that it matches holds, at the very least.
-    pub fn least_shared(&self, shingles: u32) -> f64 {
-        // |D| <= |K| and jaccard >= t give |D and K| >= 2t/(1 + t) * |D|.
-        let near = 2.0 * self.threshold / (1.0 + self.threshold);
-        let share = match self.containment {
-            Some(contained) if self.may_be_contained(shingles) => contained.min(near),
-            _ => near,
-        };
-        // A little less: rounding must not rule out a match.
-        share * (1.0 - 1e-9) * f64::from(shingles)
+    /// Whether two documents that share so many shingles at the most may be a better match than `best`.
+    pub fn may_beat(
+        &self,
+        most_shared: u32,
+        dropped: u32,
+        kept: u32,
+        size: u32,
+        best: &Option<Match>,
+    ) -> bool {
+        // The more they share, the better a match they are.
+        let most = self.matched(most_shared, dropped, kept, size);
+        most.is_some_and(|most| best.is_none_or(|best| most.beats(&best)))
     }
 
     /// Hashes of a sample of `m` that must be in a larger one's: three standard errors below the threshold.
@@ -151,11 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_match_shares() {
-        assert!((RULES.least_shared(100) - 80.0).abs() < 1e-6);
-        assert!((RULES.least_shared(49) - 49.0 * 1.4 / 1.7).abs() < 1e-6); // too small to be contained
-        let whole = Rules { threshold: 1.0, containment: None, min_contained: 50 };
-        assert!(whole.least_shared(100) <= 100.0 && whole.least_shared(100) > 99.0);
+    fn what_may_be_better() {
+        let may = |most, kept, best| RULES.may_beat(most, 100, kept, 120, &best);
+        assert!(may(80, 1, None) && !may(79, 1, None)); // contained, and neither
+        let near = RULES.matched(95, 100, 1, 120); // 95/125
+        assert!(may(96, 2, near) && !may(95, 2, near) && may(95, 0, near));
+        assert!(!may(90, 2, near)); // 90/130 is no near match
+        let contained = RULES.matched(85, 100, 1, 300);
+        assert!(may(86, 2, contained) && !may(85, 2, contained) && may(95, 2, contained));
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! Going through the kept documents that have something in common with one document, in keep order
+//! and only as far as is asked for.
+//!
+//! In a crowd a document has hundreds of thousands of neighbours, and the first few of them decide.
+
+use super::crowds::Crowds;
+use super::lists::{Kept, Keys};
+use super::postings::Postings;
+
+/// Neighbours that are taken at once.
+const AT_ONCE: usize = if cfg!(test) { 6 } else { 256 };
+/// Where there are more: how many of each list, at first and at most.
+const STEPS: (usize, usize) = if cfg!(test) { (1, 4) } else { (8, 1 << 10) };
+
+/// All that documents may have in common.
+pub struct Neighbours {
+    buckets: Keys,
+    in_bucket: Kept,
+    postings: Option<Postings>,
+    holding: Kept,
+}
+
+/// A kept document that has something in common with the one that walks.
+#[derive(Clone, Copy)]
+pub struct Neighbour {
+    pub rank: u32,
+    /// Whether they share a bucket.
+    pub beside: bool,
+}
+
+/// From which rank on kept documents are of interest, those in crowds and the others.
+#[derive(Clone, Copy)]
+pub struct Since {
+    pub apart: u32,
+    pub crowded: u32,
+}
+
+impl Since {
+    fn of(self, crowded: bool) -> u32 {
+        if crowded {
+            self.crowded
+        } else {
+            self.apart
+        }
+    }
+}
+
+/// A list that is gone through: a part of `Kept::all`.
+struct Span {
+    /// Of a posted hash, not of a bucket.
+    posted: bool,
+    crowded: bool,
+    first: usize,
+    last: usize,
+}
+
+/// How far the walk is. Its buffers are used again and again.
+#[derive(Default)]
+pub struct Walk {
+    spans: Vec<Span>,
+    step: usize,
+    /// Rank, doubled, plus one where a posted hash leads to it.
+    met: Vec<u64>,
+    /// Posted hashes that a kept document must hold, if no bucket leads to it.
+    needed: usize,
+}
+
+impl Walk {
+    /// Whether nobody is left.
+    pub fn is_over(&self) -> bool {
+        self.spans.is_empty()
+    }
+}
+
+impl Neighbours {
+    pub fn new(buckets: Keys, postings: Option<Postings>, crowds: &Crowds) -> Neighbours {
+        Neighbours {
+            in_bucket: Kept::new(&buckets, crowds),
+            holding: postings.as_ref().map(|all| Kept::new(all.held(), crowds)).unwrap_or_default(),
+            buckets,
+            postings,
+        }
+    }
+
+    /// The document stays. Documents must come in keep order.
+    pub fn keep(&mut self, rank: u32, crowds: &Crowds) {
+        self.in_bucket.keep(rank, self.buckets.of(rank), crowds);
+        if let Some(postings) = &self.postings {
+            self.holding.keep(rank, postings.held().of(rank), crowds);
+        }
+    }
+
+    /// Begins to go through the neighbours of a document.
+    pub fn start(&self, rank: u32, since: Since, walk: &mut Walk) {
+        walk.spans.clear();
+        walk.step = STEPS.0;
+        walk.needed = 0;
+        self.add_spans(walk, self.buckets.of(rank), false, since);
+        if let Some(postings) = &self.postings {
+            walk.needed = postings.needed(rank);
+            self.add_spans(walk, postings.posted().of(rank), true, since);
+        }
+    }
+
+    fn add_spans(&self, walk: &mut Walk, keys: &[u32], posted: bool, since: Since) {
+        let kept = if posted { &self.holding } else { &self.in_bucket };
+        for &key in keys {
+            for crowded in [false, true] {
+                let std::ops::Range { start, end } = kept.span(key, crowded);
+                if start == end {
+                    continue;
+                }
+                let span = Span { posted, crowded, first: start, last: end };
+                walk.spans.extend(self.cut(span, since));
+            }
+        }
+    }
+
+    /// What of it is of interest.
+    fn cut(&self, mut span: Span, since: Since) -> Option<Span> {
+        let (list, since) = (self.list(&span), since.of(span.crowded));
+        if list[list.len() - 1] < since {
+            return None;
+        }
+        if list[0] < since {
+            span.first += list.partition_point(|&rank| rank < since);
+        }
+        Some(span)
+    }
+
+    fn list(&self, span: &Span) -> &[u32] {
+        let kept = if span.posted { &self.holding } else { &self.in_bucket };
+        &kept.all(span.crowded)[span.first..span.last]
+    }
+
+    /// Leaves out those before.
+    pub fn skip(&self, since: Since, walk: &mut Walk) {
+        let spans = std::mem::take(&mut walk.spans);
+        walk.spans.extend(spans.into_iter().filter_map(|span| self.cut(span, since)));
+    }
+
+    /// The next ones, ascending; false if there are none left.
+    pub fn next(&self, walk: &mut Walk, found: &mut Vec<Neighbour>) -> bool {
+        found.clear();
+        if walk.spans.is_empty() {
+            return false;
+        }
+        let end = self.end(walk);
+        walk.met.clear();
+        for span in &mut walk.spans {
+            let list = self.list(span);
+            let taken = if list[list.len() - 1] <= end {
+                list.len()
+            } else {
+                list.partition_point(|&rank| rank <= end)
+            };
+            let posted = u64::from(span.posted);
+            walk.met.extend(list[..taken].iter().map(|&rank| u64::from(rank) << 1 | posted));
+            span.first += taken;
+        }
+        walk.spans.retain(|span| span.first < span.last);
+        walk.step = STEPS.1.min(2 * walk.step);
+        walk.met.sort_unstable();
+        for met in walk.met.chunk_by(|left, right| left >> 1 == right >> 1) {
+            let beside = met[0] & 1 == 0;
+            if beside || met.len() >= walk.needed {
+                found.push(Neighbour { rank: (met[0] >> 1) as u32, beside });
+            }
+        }
+        true
+    }
+
+    /// The rank up to which neighbours are taken next.
+    fn end(&self, walk: &Walk) -> u32 {
+        if walk.spans.iter().map(|span| span.last - span.first).sum::<usize>() <= AT_ONCE {
+            return u32::MAX;
+        }
+        let ends = walk.spans.iter().map(|span| self.list(span));
+        ends.filter_map(|list| list.get(walk.step - 1)).min().copied().unwrap_or(u32::MAX)
+    }
+}
