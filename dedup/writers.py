@@ -61,7 +61,7 @@ def _is_plain(record: Mapping[str, Any]) -> bool:
         if kind is float:
             if not 1e-4 <= value < 1e15:
                 return False
-        elif kind not in _PLAIN:
+        elif kind not in _PLAIN and not (kind is dict and _is_plain(value)):
             return False
     return True
 
