@@ -11,9 +11,10 @@ import numpy as np
 from dedup._arrays import I64, Texts, offsets_of
 from dedup._kernels import Kernel
 from dedup.errors import InputError
+from dedup.formats import FORMATS
 from dedup.model import Decoded, Input, Place, Skipped, id_key
 
-NO_LINE = 0  # lines count from 1
+NO_LINE = 0  # lines and rows count from 1
 
 
 @dataclass(slots=True)
@@ -27,8 +28,10 @@ class Source:
         compression: ``gz``, ``bz2``, ``xz``, ``zst`` or None.
         time: modification time in seconds, or None.
         follow: whether ``open_path`` may be a symbolic link, because the user named it.
-        text_field: field of a record that holds its text.
+        text_field: field of a record that holds its text, or several.
         stream: the unnamed copy of an input that can't be read twice.
+        format: of records: its name in the table of formats. delimiter: of rows, where it isn't the format's own.
+        layout: what its reader found out and needs to find a record again.
     """
 
     path: str | None
@@ -37,8 +40,21 @@ class Source:
     compression: str | None = None
     time: float | None = None
     follow: bool = False
-    text_field: str = "text"
+    text_field: str | tuple[str, ...] = "text"
     stream: IO[bytes] | None = None
+    format: str = "jsonl"
+    delimiter: str | None = None
+    layout: Any = None
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """The fields that hold a record's text."""
+        return (self.text_field,) if isinstance(self.text_field, str) else self.text_field
+
+    @property
+    def by_row(self) -> bool:
+        """Whether its documents are counted in rows."""
+        return self.kind == "records" and FORMATS[self.format].by_row
 
 
 class Catalog:
@@ -91,8 +107,8 @@ class Catalog:
     ) -> None:
         """Add the next document: ``digest`` is the XXH3-128 of its ``size`` raw bytes, 16 bytes.
 
-        ``time`` is its own time where that isn't its source's; ``field`` the value of the field that
-        a ``field:`` keep policy looks at.
+        ``line`` is its row in a source that counts rows. ``time`` is its own time where that isn't its
+        source's; ``field`` the value of the field that a ``field:`` keep policy looks at.
         """
         row = len(self)
         key = id_key(id)
@@ -170,21 +186,25 @@ class Catalog:
         if self._odd_ids:
             ids = [self._odd_ids.get(row, id) for row, id in zip(rows.tolist(), ids, strict=True)]
         source = np.frombuffer(self._source, np.uint32)[rows].tolist()
-        paths = [self.sources[number].path for number in source]
+        files = [(self.sources[number].path, self.sources[number].by_row) for number in source]
         columns = (self._line, self._offset, self._length, self._bytes)
         numbers = (np.frombuffer(column, np.uint64)[rows].tolist() for column in columns)
         digests = np.frombuffer(self._digests, np.uint8).reshape(-1, 16)[rows].tobytes().hex()
         return [
             Place(id, path, line, offset, length, size, digests[first : first + 32])
-            if line != NO_LINE
-            else Place(id, path, None, None, None, size, digests[first : first + 32])
-            for id, path, line, offset, length, size, first in zip(
-                ids, paths, *numbers, range(0, 32 * len(ids), 32), strict=True
+            if line != NO_LINE and not by_row
+            else Place(id, path, None, None, None, size, digests[first : first + 32], line if by_row else None)
+            for id, (path, by_row), line, offset, length, size, first in zip(
+                ids, files, *numbers, range(0, 32 * len(ids), 32), strict=True
             )
         ]
 
+    def span(self, row: int) -> tuple[int, int] | None:
+        """Where a record is in its file, in bytes: offset and length; None if that isn't known."""
+        return (self._offset[row], self._length[row]) if self._length[row] else None
+
     def spans(self, rows: I64) -> tuple[I64, I64]:
-        """Where the lines of these rows begin in their record files, and their bytes without the newline."""
+        """Where these records begin in their files, and their bytes without the newline."""
         offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
         return offset[rows].astype(np.int64), length[rows].astype(np.int64)
 

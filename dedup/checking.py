@@ -125,7 +125,7 @@ def _read_again(result: SavedResult, spool: IO[bytes], audit: Audit) -> _Forms:
     forms = _Forms(spool)
     documents: list[Kept | Drop] = [*result.dropped]
     documents += [cluster.keep for cluster in result.clusters]
-    documents.sort(key=lambda document: (document.place.path or "", document.place.offset or 0))
+    documents.sort(key=lambda document: (document.place.path or "", document.place.position))
     with result.open_texts() as texts:
         for document in documents:
             try:
@@ -273,7 +273,7 @@ def _relation(
 
 def _is_one_place(dropped: Place, kept: Place) -> bool:
     """Whether two documents are the same bytes on the disk, by whatever names."""
-    if dropped.path is None or kept.path is None or (dropped.line, dropped.offset) != (kept.line, kept.offset):
+    if dropped.path is None or kept.path is None or (dropped.line, dropped.row) != (kept.line, kept.row):
         return False
     try:
         return os.path.samefile(to_fs(dropped.path), to_fs(kept.path))

@@ -161,15 +161,17 @@ def _document(position: int, row: Row, settings: Settings) -> Document:
 
 
 def _record(position: int, record: Mapping[str, Any], settings: Settings) -> Document:
-    text = record.get(settings.text_field, "" if settings.text_field in record else ...)
-    if text is None:
-        text = ""
-    if not isinstance(text, str):
-        found = "no" if text is ... else f"a {type(text).__name__} as"
+    names = [name for name in settings.text_fields if name in record]
+    texts = [record[name] for name in names]
+    odd = next((index for index, text in enumerate(texts) if text is not None and not isinstance(text, str)), None)
+    if not names or odd is not None:
+        found = "no" if odd is None else f"a {type(texts[odd]).__name__} as"
+        name = settings.text_fields[0] if odd is None else names[odd]
         raise SettingsError(
-            f"document {position} has {found} field {settings.text_field!r}\n"
+            f"document {position} has {found} field {name!r}\n"
             f"Say which field holds the text: Settings(text_field=...); it has {', '.join(map(str, record)) or 'none'}"
         )
+    text = "\n\n".join(text for text in texts if text)
     return Document(_id(record.get(settings.id_field), position), text, fields=record)
 
 
@@ -221,14 +223,14 @@ def _chunks(column: Any) -> list[pa.Array]:
 
 
 def _wanted(settings: Settings) -> list[str]:
-    names = (settings.text_field, settings.id_field, settings.keep_field)
+    names = (*settings.text_fields, settings.id_field, settings.keep_field)
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def _require_column(names: Sequence[object], settings: Settings) -> None:
-    if settings.text_field not in names:
+    if not set(settings.text_fields) & set(names):
         raise SettingsError(
-            f"the table has no column {settings.text_field!r}; it has {', '.join(map(str, names)) or 'none'}\n"
+            f"the table has no column {settings.text_fields[0]!r}; it has {', '.join(map(str, names)) or 'none'}\n"
             "Say which column holds the text: Settings(text_field=...)"
         )
 
@@ -241,7 +243,7 @@ def _columns(chunks: Iterable[pa.Array], entry: _Entry, held: Held) -> Iterator[
             names = [field.name for field in chunk.type]
             _require_column(names, entry.settings)
             chunk = dict(zip(names, chunk.flatten(), strict=True))  # flatten: a null row is null in each column
-            column = chunk[entry.settings.text_field]
+            column = _joined([chunk[name] for name in entry.settings.text_fields if name in chunk], entry.position)
             ids, fields = chunk.get(entry.settings.id_field), chunk.get(entry.settings.keep_field)
         yield from _column(_large_strings(column, entry.position), ids, fields, entry, held)
 
@@ -269,6 +271,17 @@ def _column(
         first, last = bounds[0], bounds[-1]
         yield Texts(blob[first:last], offsets[start : stop + 1] - first)
         start = stop
+
+
+def _joined(columns: list[pa.Array], position: int) -> pa.Array:
+    """The texts of several columns as one column: those that aren't empty, with an empty line between them."""
+    if len(columns) == 1:
+        return columns[0]
+    pa = _pyarrow()
+    compute = importlib.import_module("pyarrow.compute")
+    texts = [_large_strings(column, position) for column in columns]
+    some = [compute.if_else(compute.equal(text, ""), None, text) for text in texts]
+    return compute.binary_join_element_wise(*some, pa.scalar("\n\n", pa.large_string()), null_handling="skip")
 
 
 def _large_strings(column: pa.Array, position: int) -> pa.LargeStringArray:

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     SAME_FILE = "same-file"  # another name of a file that was read
     UNREADABLE = "unreadable"  # the system refused, or the file vanished
     ENCODING = "encoding"
-    BAD_RECORD = "bad-record"  # a line that is not a JSON object
+    BAD_RECORD = "bad-record"  # a line that is not a JSON object, a row that is too short or too long
     NO_TEXT = "no-text"  # a record, or a whole record file, without the text field
     CORRUPT = "corrupt"  # a compressed stream that breaks off or is damaged
     OVER_LIMIT = "over-limit"  # longer than max_record, or unpacks to more than max_bytes and max_ratio allow
@@ -66,6 +66,7 @@ class Place:
         line: line in its record file, from 1; None for a file that is one document.
         offset, length: its line in bytes, without the newline (of the decompressed stream).
         bytes: size of its raw bytes; digest: their XXH3-128, 32 hexadecimal digits.
+        row: row in its record file, from 1, instead of a line; its raw bytes are then its text in UTF-8.
     """
 
     id: str
@@ -75,6 +76,17 @@ class Place:
     length: int | None
     bytes: int
     digest: str
+    row: int | None = None
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is one record of a file, rather than a file, or a document given in memory."""
+        return self.line is not None or self.row is not None
+
+    @property
+    def position(self) -> int:
+        """Where it stands in its file: a text is found again fastest in this order."""
+        return self.offset or self.row or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +164,15 @@ class Skipped:
     detail: str
     path: str | None = None
     line: int | None = None
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """How a document that is not plain UTF-8 was read.
+    """How a document, or a whole record file, that is not plain UTF-8 was read.
 
     Attributes:
-        id: the document.
+        id: the document, or the record file.
         encoding: what it was read as, by Python's name for it.
         how: ``mark``, a byte order mark said so; ``repaired``, UTF-8 with few bad bytes, each of them
             read as U+FFFD; ``guessed``, by what the bytes look like.

@@ -308,6 +308,8 @@ def _with_place(record: dict[str, Any], place: Place, tokens: int, shingles: int
         record["line"] = place.line
         record["offset"] = place.offset
         record["length"] = place.length
+    if place.row is not None:
+        record["row"] = place.row
     record["tokens"] = tokens
     record["shingles"] = shingles
     record["bytes"] = place.bytes

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dedup.errors import SettingsError
+from dedup.formats import FORMATS
 
 NORMAL_FORM_VERSION = 1
 UNICODE_VERSION = "14.0"
 SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform quarter
 MOST_PERMUTATIONS = 65536
 MOST_BYTES = 2**50
+DELIMITERS = frozenset(map(chr, range(128))) - frozenset('"\r\n\0')
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
 
@@ -30,7 +32,8 @@ def found_probability(similarity: float, bands: int, rows: int) -> float:
     return 1.0 if share >= 1.0 else -math.expm1(bands * math.log1p(-share))
 
 
-_LATER = ("max_record", "max_bytes", "max_ratio")  # settings that the headers of earlier results don't have
+# Settings that the headers of earlier results don't have.
+_LATER = ("max_record", "max_bytes", "max_ratio", "format", "delimiter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,12 @@ class Settings:
             ``path``, ``field:NAME`` (largest value) or ``field:-NAME`` (smallest).
         max_comparisons: candidates compared for one document at most; a ``limit`` record says
             what was left out.
-        text_field: field of a record that holds its text (a dotted path reaches inside objects).
+        text_field: field of a record that holds its text (a dotted path reaches inside objects); several, as a
+            tuple or list, are joined by an empty line.
         id_field: field of a record that holds its id.
+        format: how all files are read, whatever their names: ``jsonl``, ``csv``, ``tsv`` or ``text``; None: by the
+            endings of their names, and standard input as ``jsonl``.
+        delimiter: what is between two fields of a row; None: a comma in ``csv``, a tab in ``tsv``.
         hidden: read hidden files and folders too.
         strict_ids: a record id that occurs twice is an error.
         max_record: bytes of one document at most; of a record, of its line.
@@ -74,13 +81,15 @@ class Settings:
     recall: float = 0.999
     keep: str = "longest"
     max_comparisons: int = 1000
-    text_field: str = "text"
+    text_field: str | tuple[str, ...] = "text"
     id_field: str = "id"
     hidden: bool = False
     strict_ids: bool = False
     max_record: int = 100_000_000
     max_bytes: int = 1_000_000_000_000
     max_ratio: int = 1000
+    format: str | None = None
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         self._check_share("threshold", self.threshold)
@@ -98,9 +107,20 @@ class Settings:
             raise SettingsError(
                 f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"
             )
-        if not self.text_field:
-            raise SettingsError("text_field is empty; name the field that holds the text, for example text")
+        self._check_fields()
+        if self.format is not None and self.format not in FORMATS:
+            raise SettingsError(f"format is {self.format!r}; it must be one of {', '.join(FORMATS)}")
+        if self.delimiter is not None and not (len(self.delimiter) == 1 and self.delimiter in DELIMITERS):
+            raise SettingsError(f"delimiter is {self.delimiter!r}; it must be one character, such as ; or a tab")
         _band_layout(self.threshold, self.num_perm, self.recall)
+
+    def _check_fields(self) -> None:
+        names = (self.text_field,) if isinstance(self.text_field, str) else tuple(self.text_field)
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise SettingsError("text_field is empty; name the field that holds the text, for example text")
+        if len(set(names)) < len(names):
+            raise SettingsError("text_field names one field twice")
+        object.__setattr__(self, "text_field", names[0] if len(names) == 1 else names)
 
     @staticmethod
     def _check_share(name: str, value: float, below_one: bool = False) -> None:
@@ -113,6 +133,11 @@ class Settings:
     def _check_whole(name: str, value: int, least: int, most: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise SettingsError(f"{name} is {value!r}; it must be a whole number from {least} to {most}")
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """The fields that hold a record's text."""
+        return (self.text_field,) if isinstance(self.text_field, str) else self.text_field
 
     @property
     def keep_field(self) -> str | None:

@@ -196,7 +196,7 @@ class _Applying:
         spot = self._spot(document)
         named = place.path in self._plan.result.named
         with _opened(spot, document) as at:
-            if place.line is None:
+            if not place.is_record:
                 try:
                     return look(spot.name, at, place.bytes, place.digest, follow=named)
                 except Left as left:

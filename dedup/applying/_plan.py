@@ -58,4 +58,4 @@ def make_plan(result: SavedResult, result_digest: str, decisions: Mapping[str, D
 
 def _is_file(document: Kept | Drop) -> bool:
     """Whether the document is a whole file."""
-    return document.place.line is None and document.place.path not in (None, STDIN)
+    return not document.place.is_record and document.place.path not in (None, STDIN)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from dedup.formats import FORMATS
 from dedup.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,10 +58,15 @@ _COMPARING = [
                  help="Least probability with which a pair at the threshold is found by the bands."),
 ]  # fmt: skip
 _FIELDS = [
-    click.option("--text-field", default=DEFAULT.text_field, show_default=True, metavar="NAME",
-                 help="Field of a record that holds its text; a.b reaches inside objects."),
+    click.option("--text-field", multiple=True, default=DEFAULT.text_fields, show_default=True, metavar="NAME",
+                 help="Field of a record that holds its text; a.b reaches inside objects. Given several times: "
+                      "their texts, joined by an empty line."),
     click.option("--id-field", default=DEFAULT.id_field, show_default=True, metavar="NAME",
                  help="Field of a record that holds its id."),
+    click.option("--format", type=click.Choice(list(FORMATS)), default=None,
+                 help="How to read all files, whatever their names end in."),
+    click.option("--delimiter", metavar="CHAR", default=None,
+                 help="What is between the fields of a row: ; or tab, for example. By default , in CSV."),
     click.option("--max-record", type=SIZE, default=DEFAULT.max_record, show_default="100M", metavar="SIZE",
                  help="Bytes of one document at most; longer ones are skipped. 100000, 64K, 2G …"),
     click.option("--max-bytes", type=SIZE, default=DEFAULT.max_bytes, show_default="1T", metavar="SIZE",
@@ -96,6 +102,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """
     if options.pop("no_contained", False) and not _only_flag("containment", "no_contained"):
         options["containment"] = None
+    if options.get("delimiter") in ("tab", "\\t"):
+        options["delimiter"] = "\t"
     names = Settings.__dataclass_fields__
     return Settings(**{name: options.pop(name) for name in list(options) if name in names})
 

@@ -43,5 +43,5 @@ def command(context: click.Context, as_json: bool) -> None:
 def _toml(name: str, value: Any) -> str:
     """A value as it would stand in the file."""
     if value is None:
-        return "false" if name == "containment" else "all processors"
+        return {"containment": "false", "threads": "all processors", "format": "by name"}.get(name, "by format")
     return json.dumps(value, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Which files are record files, told by their names, and what some bytes are, told by their first ones.
+"""How a file is read, told by its name or by ``--format``; and what some bytes are, told by their first ones.
 
-A new format is one entry here and one reader beside `records`.
+The formats are in the table of `dedup.formats`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,32 @@ import re
 import zlib
 from typing import NamedTuple, cast
 
+from dedup.formats import FORMATS, Entry
 from dedup.readers.names import last_part
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.unpack import UNPACKERS, Damaged
 
 HEAD = 1 << 16
 TEMPORARY = ".dedup-tmp-"  # writers name their unfinished files so
+_ENDINGS = {ending: name for name, entry in FORMATS.items() for ending in entry.endings}
 
 
 class Format(NamedTuple):
-    """How a file is read: ``records`` or ``text``, and how it is compressed."""
+    """How a file is read: by an entry of the table, and how it is compressed."""
 
-    kind: str
+    name: str
     compression: str | None = None
 
+    @property
+    def entry(self) -> Entry:
+        """What the table says of it."""
+        return FORMATS[self.name]
 
-_RECORD_FILE = re.compile(r".\.(?:jsonl|ndjson)(?:\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE | re.DOTALL)
+    @property
+    def kind(self) -> str:
+        """``records`` or ``text``."""
+        return self.entry.kind
+
 
 # First bytes that no text begins with, or none that is meant as text.
 _MAGIC = {
@@ -52,12 +62,16 @@ _OWN = re.compile(rb'\s*\{\s*"type"\s*:\s*"header"\s*,\s*"format"\s*:\s*"dedup-(
 _OWN_FORMATS = ("dedup-result", "dedup-decisions")
 
 
-def format_of(name: str) -> Format:
-    """How a file of this name is read."""
-    match = _RECORD_FILE.search(last_part(name))
-    if match is None:
-        return Format("text")
-    return Format("records", match[1].lower() if match[1] else None)
+def format_of(name: str, forced: str | None = None) -> Format:
+    """How a file of this name is read; ``forced`` is the format that ``--format`` says."""
+    stem, _, last = last_part(name).rpartition(".")
+    compression = last.lower() if stem and last.lower() in UNPACKERS else None
+    if forced is not None:
+        return Format(forced, compression if FORMATS[forced].kind == "records" else None)
+    if compression:
+        stem, _, last = stem.rpartition(".")
+    found = _ENDINGS.get(last.lower(), "text") if stem else "text"  # ".csv" is a hidden file, not one of CSV
+    return Format(found, compression) if found != "text" else Format("text")
 
 
 def magic(head: bytes) -> str | None:

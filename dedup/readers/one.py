@@ -8,13 +8,18 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from dedup._kernels import load_kernel
+from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
-from dedup.readers.formats import Format, format_of
+from dedup.model import Skipped
+from dedup.readers.formats import format_of
 from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import STDIN, shown, to_fs, to_name, without_slashes
+from dedup.readers.record_files import Job, home_of
 from dedup.readers.records import BOM, id_of, text_of
 from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
 from dedup.readers.strict_json import NotJson, parse_json
@@ -30,9 +35,9 @@ def open_one(spec: str, settings: Settings, stdin: BinaryIO | None = None) -> tu
 
     Args:
         spec: a text file; ``FILE.jsonl#ID``, a record by its id as a result names it; ``FILE.jsonl#:12``
-            or ``FILE.jsonl:12``, a record by its line; a record file that holds one record; or ``-``,
-            a text on standard input.
-        settings: which fields hold a record's text and id.
+            or ``FILE.jsonl:12``, a record by its line, or by its row in a format that counts rows; a record
+            file that holds one record; or ``-``, a text on standard input.
+        settings: which fields hold a record's text and id, and how files are read.
         stdin: what ``-`` reads; the process's standard input if None.
 
     Raises:
@@ -46,10 +51,10 @@ def open_one(spec: str, settings: Settings, stdin: BinaryIO | None = None) -> tu
     if info is not None and stat.S_ISDIR(info.st_mode):
         raise InputError(f"{shown(path)} is a directory; give a file\nFor example {shown(path)}/NAME")
     if info is not None:
-        if format_of(path).kind == "records":
+        if format_of(path, settings.format).kind == "records":
             return _only_record(path, settings)
         return path, _text_file(path, settings)
-    for record_file, wanted in _splits(name):
+    for record_file, wanted in _splits(name, settings.format):
         info = _stat(record_file)
         if info is not None and not stat.S_ISDIR(info.st_mode):
             return name, _record(record_file, wanted, settings)
@@ -58,13 +63,13 @@ def open_one(spec: str, settings: Settings, stdin: BinaryIO | None = None) -> tu
     )
 
 
-def _splits(name: str) -> Iterator[tuple[str, str]]:
+def _splits(name: str, forced: str | None) -> Iterator[tuple[str, str]]:
     """Every way to take a spec as a record file and what is wanted of it."""
     for match in re.finditer("#", name):
-        if format_of(name[: match.start()]).kind == "records":
+        if format_of(name[: match.start()], forced).kind == "records":
             yield name[: match.start()], name[match.end() :]
     path, colon, line = name.rpartition(":")
-    if colon and line.isdecimal() and format_of(path).kind == "records":
+    if colon and line.isdecimal() and format_of(path, forced).kind == "records":
         yield path, f":{line}"
 
 
@@ -98,75 +103,155 @@ def _unreadable(name: str, refusal: Refused) -> InputError:
 
 def _only_record(path: str, settings: Settings) -> tuple[str, str]:
     """The record of a file that has no other."""
-    lines = [number for number, line in _lines(path, settings) if _has_text(line, settings)]
-    if len(lines) == 1:
-        return f"{path}:{lines[0]}", _record(path, f":{lines[0]}", settings)
+    found = [record.number for record in _records(path, settings) if _has_text(record, settings)]
+    if len(found) == 1:
+        return f"{path}:{found[0]}", _record(path, f":{found[0]}", settings)
+    fields = " or ".join(repr(shown(name)) for name in settings.text_fields)
     raise InputError(
-        f"{shown(path)} has {len(lines)} records with the field {shown(settings.text_field)!r}\n"
-        f"Say which: {shown(path)}#ID, or {shown(path)}:LINE"
+        f"{shown(path)} has {len(found)} records with the field {fields}\n"
+        f"Say which: {shown(path)}#ID, or {shown(path)}:{_unit(path, settings).upper()}"
     )
 
 
 def _record(path: str, wanted: str, settings: Settings) -> str:
-    """The text of the record that is wanted: by line, by id, or by ``id@path:line`` for an id that occurs twice."""
-    by_line = re.fullmatch(r":([0-9]{1,18})", wanted)
-    if by_line:
-        found = [(number, line) for number, line in _lines(path, settings) if number == int(by_line[1])]
+    """The text of the record that is wanted: by number, by id, or by ``id@path:line`` for an id that occurs twice."""
+    unit = _unit(path, settings)
+    by_number = re.fullmatch(r":([0-9]{1,18})", wanted)
+    if by_number:
+        number = int(by_number[1])
+        found = [record for record in _records(path, settings) if record.number == number]
     else:
-        lines = _lines(path, settings)
-        found = [(number, line) for number, line in lines if _is_called(line, number, path, wanted, settings)]
+        found = [record for record in _records(path, settings) if _is_called(record, path, wanted, settings)]
     if not found:
-        what = f"line {by_line[1]}" if by_line else f"record with the id {shown(wanted)!r}"
+        what = f"{unit} {by_number[1]}" if by_number else f"record with the id {shown(wanted)!r}"
         raise InputError(f"{shown(path)} has no {what}\nA record's id is in its field {shown(settings.id_field)!r}")
     if len(found) > 1:
-        numbers = ", ".join(str(number) for number, _ in found[:_SHOWN_MATCHES])
+        numbers = ", ".join(str(record.number) for record in found[:_SHOWN_MATCHES])
         raise InputError(
-            f"{shown(path)} has {len(found)} records with the id {shown(wanted)!r}, in lines {numbers}"
-            f"{', …' if len(found) > _SHOWN_MATCHES else ''}\nSay which: {shown(path)}:{found[0][0]}"
+            f"{shown(path)} has {len(found)} records with the id {shown(wanted)!r}, in {unit}s {numbers}"
+            f"{', …' if len(found) > _SHOWN_MATCHES else ''}\nSay which: {shown(path)}:{found[0].number}"
         )
-    number, line = found[0]
     try:
-        return text_of(line, settings.text_field)
+        return found[0].text(settings)
     except NotJson as error:
         raise InputError(
-            f"{shown(path)}, line {number}: {error}\nName the field that holds the text with --text-field"
+            f"{shown(path)}, {unit} {found[0].number}: {error}\nName the field that holds the text with --text-field"
         ) from None
 
 
-def _is_called(line: bytes, number: int, path: str, wanted: str, settings: Settings) -> bool:
-    try:
-        record = parse_json(line)
-        own = id_of(record, line, settings.id_field) if isinstance(record, dict) else None
-    except (NotJson, RecursionError):
-        return False
-    return wanted in ((f"{path}:{number}",) if own is None else (own, f"{own}@{path}:{number}"))
+def _unit(path: str, settings: Settings) -> str:
+    return "row" if format_of(path, settings.format).entry.by_row else "line"
 
 
-def _has_text(line: bytes, settings: Settings) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of JSON."""
+
+    number: int
+    line: bytes
+
+    def id(self, settings: Settings) -> str | None:
+        """Its own id, if it has one."""
+        try:
+            record = parse_json(self.line)
+            return id_of(record, self.line, settings.id_field) if isinstance(record, dict) else None
+        except (NotJson, RecursionError):
+            return None
+
+    def text(self, settings: Settings) -> str:
+        """Its text.
+
+        Raises:
+            NotJson: it has none.
+        """
+        return text_of(self.line, settings.text_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a table: its id or `path:row`, and its text or why it has none."""
+
+    number: int
+    name: str
+    found: str | NotJson
+
+    def id(self, settings: Settings) -> str | None:
+        return self.name
+
+    def text(self, settings: Settings) -> str:
+        if isinstance(self.found, NotJson):
+            raise self.found
+        return self.found
+
+
+def _records(path: str, settings: Settings) -> Iterator[_Line | _Row]:
+    if format_of(path, settings.format).entry.by_row:
+        return _rows(path, settings)
+    return (_Line(number, line) for number, line in _lines(path, settings))
+
+
+def _is_called(record: _Line | _Row, path: str, wanted: str, settings: Settings) -> bool:
+    own = record.id(settings)
+    return wanted in ((f"{path}:{record.number}",) if own is None else (own, f"{own}@{path}:{record.number}"))
+
+
+def _has_text(record: _Line | _Row, settings: Settings) -> bool:
     try:
-        text_of(line, settings.text_field)
+        record.text(settings)
     except NotJson:
         return False
     return True
 
 
-def _lines(path: str, settings: Settings) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, blank ones and those that are too long left out."""
-    how: Format = format_of(path)
+def _rows(path: str, settings: Settings) -> Iterator[_Row]:
+    """Each row, read as a scan reads it."""
+    how = format_of(path, settings.format)
+    catalog = Catalog()
+    source = Source(
+        path, "records", path, how.compression, follow=True,
+        text_field=settings.text_field, format=how.name, delimiter=settings.delimiter,
+    )  # fmt: skip
+    skipped: list[Skipped] = []
+    job = Job(path, source, catalog.add_source(source), settings, catalog, skipped.append, load_kernel(), 1)
+    with _opened(path, settings) as stream:
+        for texts in home_of(how.name).Reader(job).texts(stream):
+            yield from _without_text(skipped)
+            first = len(catalog) - texts.count
+            for index in range(texts.count):
+                yield _Row(catalog.place(first + index).row or 0, catalog.id(first + index), texts.text(index))
+    yield from _without_text(skipped)
+
+
+def _without_text(skipped: list[Skipped]) -> Iterator[_Row]:
+    for item in skipped:
+        yield _Row(item.row or 0, item.id, NotJson(item.detail))
+    skipped.clear()
+
+
+@contextmanager
+def _opened(path: str, settings: Settings) -> Iterator[io.BufferedReader]:
+    """What a record file holds."""
     try:
-        opened, _ = open_regular(path, follow=True)
+        file, _ = open_regular(path, follow=True)
         limits = Limits(settings.max_bytes, settings.max_ratio)
-        with opened, closing(unpacked(Stored(opened, digest=False), how.compression, limits)) as stream:
-            number = 0
-            for lines in whole_lines(stream, settings.max_record):
-                for line in [b""] if isinstance(lines, TooLong) else io.BytesIO(lines):
-                    number += 1
-                    raw = line.removesuffix(b"\n")
-                    body = raw.removeprefix(BOM) if number == 1 else raw
-                    if body and not body.isspace():
-                        yield number, body
+        compression = format_of(path, settings.format).compression
+        with file, closing(unpacked(Stored(file, digest=False), compression, limits)) as stream:
+            yield stream
     except Refused as refusal:
         raise _unreadable(path, refusal) from refusal
     except (Damaged, OSError) as error:
         what = words_of(error) if isinstance(error, OSError) else str(error)
         raise InputError(f"{shown(path)} can't be read to its end: {what}\nRepair it or fetch it again") from error
+
+
+def _lines(path: str, settings: Settings) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, blank ones and those that are too long left out."""
+    with _opened(path, settings) as stream:
+        number = 0
+        for lines in whole_lines(stream, settings.max_record):
+            for line in [b""] if isinstance(lines, TooLong) else io.BytesIO(lines):
+                number += 1
+                raw = line.removesuffix(b"\n")
+                body = raw.removeprefix(BOM) if number == 1 else raw
+                if body and not body.isspace():
+                    yield number, body

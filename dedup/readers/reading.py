@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import xxhash
 
@@ -16,6 +16,7 @@ from dedup._arrays import Texts, offsets_of
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
+from dedup.formats import FORMATS
 from dedup.model import Decoded, Input, Reason, Skipped, id_key
 from dedup.readers.encodings import mark_of
 from dedup.readers.formats import (
@@ -29,7 +30,7 @@ from dedup.readers.formats import (
     magic,
 )
 from dedup.readers.names import STDIN
-from dedup.readers.records import RecordFile
+from dedup.readers.record_files import Job, Reader, home_of
 from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, unpacked, words_of
 from dedup.readers.text import OwnResult, read_as, read_text
 from dedup.readers.tree import Found, Listing, list_inputs
@@ -144,10 +145,11 @@ class _Reading:
     def _texts(self, file: Found) -> Generator[bytes | Texts, None, None]:
         """The texts of one file; where there are none, a record says why."""
         is_stdin = self._listing.kinds[file.given] == "stdin" and file.named
-        how = Format("records") if is_stdin else format_of(file.id)
+        forced = self._settings.format
+        how = Format(forced or "jsonl") if is_stdin else format_of(file.id, forced)
         try:
             if is_stdin:
-                yield from self._standard_input(file)
+                yield from self._standard_input(file, how)
             elif how.kind == "records":
                 yield from self._record_file(file, how)
             else:
@@ -177,12 +179,22 @@ class _Reading:
         self._record_files[file.id] = Input(file.id, "records", 0, 0, given=file.named)
         opened, info = open_regular(file.id, follow=file.named)
         with opened:
-            field = self._settings.text_field
-            source = Source(file.id, "records", file.id, how.compression, info.st_mtime, file.named, field)
+            source = self._source(
+                file.id, how, open_path=file.id, compression=how.compression, time=info.st_mtime, follow=file.named
+            )
             yield from self._records(file, source, Stored(opened))
 
-    def _standard_input(self, file: Found) -> Iterator[Texts]:
+    def _source(self, path: str, how: Format, **others: Any) -> Source:
+        """The source of a record file."""
+        settings = self._settings
+        return Source(
+            path, "records", format=how.name, text_field=settings.text_field, delimiter=settings.delimiter, **others
+        )
+
+    def _standard_input(self, file: Found, how: Format) -> Iterator[Texts]:
         """Records from standard input, kept in an unnamed file as they are read: it can't be read twice."""
+        if how.kind != "records":
+            raise InputError(f"standard input is a stream of records, not {how.name}\nSay --format jsonl or csv")
         if self._stdin is None and sys.stdin is None:
             raise InputError("there is no standard input\nName a file instead of -")
         stream = raw_stream(self._stdin or sys.stdin.buffer)
@@ -194,8 +206,7 @@ class _Reading:
             ) from error
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
         head = first_bytes(stream, MAGIC_LENGTH)
-        compression = compression_of(head)
-        source = Source(STDIN, "records", compression=compression, text_field=self._settings.text_field, stream=copy)
+        source = self._source(STDIN, how, compression=compression_of(head), stream=copy)
         yield from self._records(file, source, Stored(stream, copy=copy, begun=head))
 
     def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[Texts]:
@@ -208,19 +219,14 @@ class _Reading:
             skipped += 1
             self._skip(given, record)
 
-        records: RecordFile | None = None
+        records: Reader | None = None
         intact = True
         lines = unpacked(stored, source.compression, Limits(self._settings.max_bytes, self._settings.max_ratio))
         try:
             _look_at_head(lines.peek(HEAD), source)
-            records = RecordFile(
-                file.id,
-                self._catalog.add_source(source),
-                self._settings,
-                self._catalog,
-                skip,
-                self._kernel,
-                self._threads,
+            number = self._catalog.add_source(source)
+            records = home_of(source.format).Reader(
+                Job(file.id, source, number, self._settings, self._catalog, skip, self._kernel, self._threads)
             )
             for text in records.texts(lines):
                 self._bytes = before + stored.size
@@ -230,7 +236,7 @@ class _Reading:
             raise
         except (Refused, Damaged, OSError) as error:
             intact = not isinstance(error, OSError)
-            skip(_stopped(file.id, error, records.line if records else 0))
+            skip(_stopped(file.id, error, records.last if records else ""))
         if records:
             records.finish()
         documents = records.documents if records else 0
@@ -255,7 +261,8 @@ class _Reading:
             if found is not None and kind != "directory":
                 inputs[name] = replace(found, given=True)  # found in a folder too, which came first
             else:
-                kind = "records" if kind == "file" and format_of(name).kind == "records" else kind
+                how = format_of(name, self._settings.format)
+                kind = "records" if kind == "file" and how.kind == "records" else kind
                 inputs[name] = Input(name, kind, self._documents[number], self._skipped[number])
         catalog.inputs = [inputs[name] for name in sorted(inputs, key=id_key)]
         catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
@@ -268,7 +275,7 @@ def _together(batch: list[bytes]) -> Texts:
 
 
 def _look_at_head(head: bytes, source: Source) -> None:
-    """Refuse, as a whole, what can't be lines of JSON.
+    """Refuse, as a whole, what can't be records of the format.
 
     Raises:
         OwnResult, Refused: it is a result of ours; it is something else.
@@ -277,26 +284,28 @@ def _look_at_head(head: bytes, source: Source) -> None:
         raise OwnResult
     if kind := magic(head):
         ending = COMPRESSED.get(kind)
-        hint = "decompress it first" if source.compression else f"name it .jsonl.{ending}"
-        raise Refused(Reason.CORRUPT, f"{kind} data, not lines of JSON" + (f"; {hint}" if ending else ""))
-    mark = mark_of(head)
+        ours = FORMATS[source.format].endings[0]
+        hint = "decompress it first" if source.compression else f"name it .{ours}.{ending}"
+        called = FORMATS[source.format].called
+        raise Refused(Reason.CORRUPT, f"{kind} data, not {called}" + (f"; {hint}" if ending else ""))
+    mark = mark_of(head) if source.format == "jsonl" else None
     if mark and mark[1] != "utf-8":
         raise Refused(Reason.ENCODING, f"{mark[1][:6].upper()}, and JSON Lines must be UTF-8")
 
 
-def _stopped(name: str, error: Exception, line: int) -> Skipped:
+def _stopped(name: str, error: Exception, last: str) -> Skipped:
     """The record of a file that could not be read to its end."""
-    if isinstance(error, Refused):
-        return Skipped(name, error.reason, error.detail)
     what = words_of(error) if isinstance(error, OSError) else str(error)
     reason = (
-        Reason.UNREADABLE
+        error.reason
+        if isinstance(error, Refused)
+        else Reason.UNREADABLE
         if isinstance(error, OSError)
         else Reason.OVER_LIMIT
         if isinstance(error, OverLimit)
         else Reason.CORRUPT
     )
-    return Skipped(name, reason, f"{what}; line {line} is the last that was read" if line else what)
+    return Skipped(name, reason, f"{what}; {last} is the last that was read" if last else what)
 
 
 def _digest(stored: Stored) -> str | None:

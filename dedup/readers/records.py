@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,14 +12,12 @@ import numpy as np
 import xxhash
 
 from dedup._arrays import I64, Buffer, RecordRows, Texts, encode, offsets_of
-from dedup._kernels import Kernel
-from dedup.catalog import Catalog
 from dedup.model import Reason, Skipped, id_key
 from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import shown
+from dedup.readers.record_files import Job
 from dedup.readers.strict_json import NotJson, compact, is_exact, parse_exact, parse_json
 from dedup.readers.text import too_long
-from dedup.settings import Settings
 
 BOM = b"\xef\xbb\xbf"
 _SHOWN_FIELDS = 12
@@ -44,7 +42,7 @@ def lookup(record: dict[str, Any], name: str) -> Any:
     return value
 
 
-def text_of(line: bytes, text_field: str) -> str:
+def text_of(line: bytes, text_fields: Sequence[str]) -> str:
     """The text in one line of a record file.
 
     Raises:
@@ -53,10 +51,34 @@ def text_of(line: bytes, text_field: str) -> str:
     record = parse_json(line.removeprefix(BOM))
     if not isinstance(record, dict):
         raise NotJson(f"{_type_of(record)}, not an object")
-    text = lookup(record, text_field)
+    text = _text(record, text_fields)
     if not isinstance(text, str):
-        raise NotJson(_problem(text, text_field))
+        raise NotJson(text.words)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why a record has no text."""
+
+    words: str
+
+
+def _text(record: dict[str, Any], names: Sequence[str]) -> str | _Problem:
+    """The text of a record: that of its only field, or those of several, of which some may be missing or null."""
+    if len(names) == 1:
+        text = lookup(record, names[0])
+        return text if type(text) is str else _Problem(_problem(text, names[0]))
+    texts = []
+    for name in names:
+        text = lookup(record, name)
+        if type(text) is str:
+            texts.append(text)
+        elif text is not None and text is not _MISSING:
+            return _Problem(_problem(text, name))
+    if not texts:
+        return _Problem(f"no text in the fields {', '.join(repr(shown(name)) for name in names)}")
+    return "\n\n".join(filter(None, texts))
 
 
 def id_of(record: dict[str, Any], line: bytes, name: str) -> str | None:
@@ -87,33 +109,31 @@ class RecordFile:
         documents: read so far. line: lines read so far.
     """
 
-    def __init__(
-        self,
-        path: str,
-        source: int,
-        settings: Settings,
-        catalog: Catalog,
-        skip: Callable[[Skipped], None],
-        kernel: Kernel,
-        threads: int,
-    ) -> None:
-        self._path = path
-        self._source = source
-        self._settings = settings
-        self._catalog = catalog
-        self._skip = skip
-        self._kernel = kernel
-        self._threads = threads
+    def __init__(self, job: Job) -> None:
+        self._path = job.path
+        self._source = job.number
+        self._settings = job.settings
+        self._catalog = job.catalog
+        self._skip = job.skip
+        self._kernel = job.kernel
+        self._threads = job.threads
         self._offset = 0  # bytes of the lines before those that are being read
-        self._keep_field = settings.keep_field
+        self._text_fields = job.settings.text_fields
+        self._keep_field = job.settings.keep_field
         self._without_text: list[_Run] = []
         self._fields: list[str] | None = None  # of the first record without a text
         self.documents = 0
         self.line = 0
 
+    @property
+    def last(self) -> str:
+        """The line that was read last."""
+        return f"line {self.line}" if self.line else ""
+
     def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
         """The texts of the records, some at a time; when they come out, they are the catalog's last rows."""
-        plain = all(map(_is_plain, (self._settings.text_field, self._settings.id_field))) and self._keep_field is None
+        names = (*self._text_fields, self._settings.id_field)
+        plain = len(names) == 2 and all(map(_is_plain, names)) and self._keep_field is None
         chunk = self._chunk_natively if plain and self._kernel.read_records else self._chunk
         for lines in whole_lines(stream, self._settings.max_record):
             if isinstance(lines, TooLong):
@@ -142,7 +162,7 @@ class RecordFile:
     def _chunk_natively(self, lines: bytes) -> Texts:
         """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
         assert self._kernel.read_records is not None
-        fields = self._settings.text_field, self._settings.id_field
+        fields = self._text_fields[0], self._settings.id_field
         rows = self._kernel.read_records(
             lines, *fields, id_key(self._path), self.line, self._offset, threads=self._threads
         )
@@ -210,8 +230,8 @@ class RecordFile:
             record = parse_json(body)
             if type(record) is not dict:
                 raise NotJson(f"{_type_of(record)}, not an object")
-            text = lookup(record, settings.text_field)
-            if type(text) is not str:
+            text = _text(record, self._text_fields)
+            if not isinstance(text, str):
                 self._no_text(record, text)
                 return None
             field = None if self._keep_field is None else self._value(record, body, self._keep_field)
@@ -227,9 +247,9 @@ class RecordFile:
         if self.documents or not self._without_text:
             self._tell_without_text()
             return
-        field = shown(self._settings.text_field)
+        field = " or ".join(repr(shown(name)) for name in self._text_fields)
         problems = {run.problem for run in self._without_text}
-        what = problems.pop() if len(problems) == 1 else f"no field {field!r} that holds a text"
+        what = problems.pop() if len(problems) == 1 else f"no field {field} that holds a text"
         fields = [shown(name)[:60] for name in self._fields or []]
         more = ", …" if len(fields) > _SHOWN_FIELDS else ""
         listed = f"its fields are {', '.join(fields[:_SHOWN_FIELDS])}{more}" if fields else "it has no fields"
@@ -248,8 +268,8 @@ class RecordFile:
     def _bad(self, detail: str) -> None:
         self._skip(_of_line(self._path, self.line, Reason.BAD_RECORD, detail))
 
-    def _no_text(self, record: dict[str, Any], value: Any) -> None:
-        problem = _problem(value, self._settings.text_field)
+    def _no_text(self, record: dict[str, Any], why: _Problem) -> None:
+        problem = why.words
         if self.documents:
             self._skip(_of_line(self._path, self.line, Reason.NO_TEXT, problem))
             return
@@ -267,6 +287,9 @@ class RecordFile:
             for line in range(run.first, run.last + 1):
                 self._skip(_of_line(self._path, line, Reason.NO_TEXT, run.problem))
         self._without_text = []
+
+
+Reader = RecordFile
 
 
 def _is_plain(name: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import xxhash
 
@@ -14,6 +15,7 @@ from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Place
 from dedup.readers.names import shown
+from dedup.readers.record_files import Finder, home_of
 from dedup.readers.records import text_of
 from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
 from dedup.readers.strict_json import NotJson
@@ -35,6 +37,7 @@ class Rereader:
         self._catalog = catalog
         self._memory = memory
         self._open: tuple[Source, IO[bytes], bool] | None = None  # and whether it can seek
+        self._finders: dict[int, Finder] = {}  # of sources whose records are counted in rows, by id()
 
     def text(self, row: int) -> str:
         """The text of one document.
@@ -48,9 +51,11 @@ class Rereader:
             return self._memory(row)
         place = self._catalog.place(row)
         try:
+            if place.row is not None:
+                return self._row(source, place, self._catalog.span(row))
             if place.line is None:
                 return self._whole_file(source, place)
-            return text_of(self._line(source, place), source.text_field)
+            return text_of(self._line(source, place), source.text_fields)
         except (Refused, Damaged, OwnResult, NotJson, OSError) as error:
             what = words_of(error) if isinstance(error, OSError) else str(error) or "not what it was"
             raise _changed(place, what) from error
@@ -65,6 +70,8 @@ class Rereader:
         if self._open is not None and self._open[0].stream is None:
             self._open[1].close()
         self._open = None
+        for finder in self._finders.values():
+            finder.close()
 
     def _whole_file(self, source: Source, place: Place) -> str:
         assert source.open_path is not None
@@ -79,6 +86,19 @@ class Rereader:
         raw = stream.read(place.length)
         _check(raw, place)
         return raw
+
+    def _row(self, source: Source, place: Place, span: tuple[int, int] | None) -> str:
+        assert place.row is not None
+        finder = self._finders.get(id(source))
+        if finder is None:
+            finder = home_of(source.format).Finder(source, partial(open_again, source), partial(self._piece, source))
+            self._finders[id(source)] = finder
+        raw = finder.text(place.row, span)
+        _check(raw, place)
+        return raw.decode()
+
+    def _piece(self, source: Source, offset: int, length: int) -> bytes:
+        return self._at(source, offset).read(length)
 
     def _at(self, source: Source, offset: int) -> IO[bytes]:
         """The source's bytes from an offset on."""
@@ -113,9 +133,18 @@ def fetch(catalog: Catalog, row: int) -> str:
         return again.text(row)
 
 
-def open_again(source: Source) -> IO[bytes]:
-    """The plain bytes of a record file from their beginning, to be read forwards; what it raises, `unpacked` says."""
-    return _opened(source)[0]
+def open_again(source: Source) -> io.BufferedReader:
+    """The plain bytes of a record file from their beginning, to be read forwards; what it raises, `unpacked` says.
+
+    To be closed, which leaves the copy of an input that can't be read twice as it is.
+    """
+    if source.compression is not None:
+        return cast("io.BufferedReader", io.BufferedReader(cast("_Counted", _opened(source)[0]), _STEP))
+    if source.stream is not None:
+        source.stream.seek(0)
+        return cast("io.BufferedReader", io.BufferedReader(_Borrowed(source.stream), _STEP))
+    assert source.open_path is not None
+    return io.BufferedReader(open_regular(source.open_path, follow=source.follow)[0], _STEP)
 
 
 def _opened(source: Source) -> tuple[IO[bytes], bool]:
@@ -156,6 +185,11 @@ class _Counted(io.RawIOBase):
         self._read += len(data)
         return data
 
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def tell(self) -> int:
         return self._read
 
@@ -166,11 +200,36 @@ class _Counted(io.RawIOBase):
         super().close()
 
 
+class _Borrowed(io.RawIOBase):
+    """A file that stays open when this is closed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        return cast("int", self._file.readinto(buffer))  # type: ignore[attr-defined]
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 def _check(raw: bytes, place: Place) -> None:
     if len(raw) != place.bytes or xxhash.xxh3_128_hexdigest(raw) != place.digest:
         raise _changed(place, "its content is another")
 
 
 def _changed(place: Place, what: str) -> InputError:
-    where = shown(place.path or place.id) + (f", line {place.line}" if place.line is not None else "")
+    where = shown(place.path or place.id)
+    if place.is_record:
+        where += f", line {place.line}" if place.row is None else f", row {place.row}"
     return InputError(f"{where} has changed since it was read: {what}\nScan again")

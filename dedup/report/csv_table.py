@@ -46,7 +46,7 @@ def _cells(document: Kept | Drop) -> list[Cell]:
     return [
         harmless(place.id),
         harmless(place.path or ""),
-        "" if place.line is None else place.line,
+        place.line or place.row or "",
         document.tokens,
         place.bytes,
     ]

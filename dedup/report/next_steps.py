@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dedup.result import Result
 
 _STDIN = "-"
-_READING = ("text_field", "id_field")
+_READING = ("text_field", "id_field", "format", "delimiter")
 
 
 def next_steps(result: Result, inputs: Sequence[str], *, written: bool) -> Iterator[tuple[str, str]]:
@@ -49,7 +49,7 @@ def _spec(document: Kept | Drop) -> str:
     """How `dedup diff` names a document."""
     place = document.place
     assert place.path is not None
-    return _argument(place.path if place.line is None else f"{place.path}#:{place.line}")
+    return _argument(f"{place.path}#:{place.line or place.row}" if place.is_record else place.path)
 
 
 def _argument(path: str) -> str:
@@ -67,5 +67,7 @@ def _flags(settings: Settings, names: Iterable[str]) -> Iterator[str]:
         flag = f"--{name.replace('_', '-')}"
         if value is None:
             yield f"--no-{'contained' if name == 'containment' else name}"
+        elif isinstance(value, tuple):
+            yield from (f"{flag} {quoted(item)}" for item in value)
         else:
             yield flag if value is True else f"{flag} {quoted(str(value))}"

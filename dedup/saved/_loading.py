@@ -184,6 +184,7 @@ class _Loading(Fields):
                 detail=self.typed(record, "detail", str),
                 path=self.name(record, "path") if "path" in record else None,
                 line=self.count(record, "line") if "line" in record else None,
+                row=self.count(record, "row") if "row" in record else None,
             )
         )
 
@@ -227,6 +228,7 @@ class _Loading(Fields):
             length=self.count(record, "length") if "length" in record else None,
             bytes=self.count(record, "bytes"),
             digest=self.digest(record),
+            row=self.count(record, "row") if "row" in record else None,
         )
         if place.id in self._ids:
             raise self.wrong(f"the document {shown(place.id)} stands in an earlier line too")

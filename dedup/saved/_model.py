@@ -84,7 +84,7 @@ class SavedTexts:
             place.id,
             size=place.bytes,
             digest=bytes.fromhex(place.digest),
-            line=NO_LINE if place.line is None else place.line,
+            line=place.line or place.row or NO_LINE,
             offset=place.offset or 0,
             length=place.length or 0,
         )
@@ -92,7 +92,8 @@ class SavedTexts:
 
     def _source(self, path: str) -> int:
         if path not in self._sources:
-            how = format_of(path)
+            settings = self._result.settings
+            how = format_of(path, settings.format)
             self._sources[path] = self._catalog.add_source(
                 Source(
                     path=path,
@@ -100,7 +101,9 @@ class SavedTexts:
                     open_path=path,
                     compression=how.compression,
                     follow=path in self._result.named,
-                    text_field=self._result.settings.text_field,
+                    text_field=settings.text_field,
+                    format=how.name,
+                    delimiter=settings.delimiter,
                 )
             )
         return self._sources[path]

@@ -54,7 +54,7 @@ def _in_order(read: Callable[[Kept | Drop], str]) -> Texts:
 
     def texts(documents: Sequence[Kept | Drop], /) -> list[str | InputError]:
         order = sorted(
-            range(len(documents)), key=lambda at: (documents[at].place.path or "", documents[at].place.offset or 0)
+            range(len(documents)), key=lambda at: (documents[at].place.path or "", documents[at].place.position)
         )
         read_texts = {at: _tried(read, documents[at]) for at in order}
         return [read_texts[at] for at in range(len(documents))]

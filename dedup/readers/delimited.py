@@ -1,0 +1,244 @@
+"""CSV and TSV: a row of names, then one document a row."""
+
+from __future__ import annotations
+
+import io
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import xxhash
+
+from dedup._arrays import Texts, offsets_of
+from dedup.catalog import Source
+from dedup.model import Decoded, Reason, Skipped
+from dedup.readers.names import shown
+from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, Job, joined
+from dedup.readers.rows import Cells, Row, Rows, csv_reader
+from dedup.readers.streams import Refused
+from dedup.readers.text import too_long
+from dedup.readers.unpack import Damaged
+from dedup.settings import MOST_BYTES
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+_SHOWN_COLUMNS = 12
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?\Z")
+
+
+class Layout(NamedTuple):
+    """What the first row and the settings say about all others.
+
+    Attributes:
+        width: fields of a row. texts: which of them are the text. id, keep: which has the id, and the value that the
+            keep policy looks at; None where there is no such column.
+        wide, encoding: see `Rows` and `Cells`.
+    """
+
+    width: int
+    texts: tuple[int, ...]
+    id: int | None
+    keep: int | None
+    wide: str | None = None
+    encoding: str | None = None
+
+
+def delimiter_of(source: Source) -> str:
+    """What is between two fields."""
+    return source.delimiter or DELIMITERS[source.format]
+
+
+def layout_of(
+    names: list[str], wanted: tuple[str, ...], id_field: str | None, keep: str | None, delimiter: str
+) -> Layout:
+    """Where the columns are that are wanted.
+
+    Raises:
+        Refused: the text's aren't there, or one that is wanted is there twice.
+    """
+    for name in (*wanted, id_field, keep):
+        if name is not None and names.count(name) > 1:
+            raise Refused(Reason.NO_TEXT, f"{names.count(name)} columns are called {shown(name)!r}")
+    found = [names.index(name) for name in wanted if name in names]
+    if not found:
+        listed = ", ".join(shown(name)[:60] for name in names[:_SHOWN_COLUMNS])
+        more = ", …" if len(names) > _SHOWN_COLUMNS else ""
+        what = " or ".join(repr(shown(name)) for name in wanted)
+        other = next((sign for sign in ";\t|," if sign != delimiter and sign in names[0]), None)
+        hint = "name the right one with --text-field"
+        if len(names) == 1 and other:
+            hint = f"say --delimiter {'tab' if other == chr(9) else repr(other)} if that separates them"
+        raise Refused(Reason.NO_TEXT, f"no column {what}; its columns are {listed}{more}; {hint}")
+    return Layout(
+        width=len(names),
+        texts=tuple(found),
+        id=names.index(id_field) if id_field is not None and id_field in names else None,
+        keep=names.index(keep) if keep is not None and keep in names else None,
+    )
+
+
+class Reader:
+    """Reads the rows of one file into the catalog.
+
+    Attributes:
+        documents: read so far.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._row = 0
+        self._rows: Rows | None = None
+        self.documents = 0
+
+    @property
+    def last(self) -> str:
+        """The row that was read last."""
+        return f"row {self._row}" if self._row else ""
+
+    def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
+        """The texts of the rows, some at a time; when they come out, they are the catalog's last rows."""
+        source, settings = self._job.source, self._job.settings
+        delimiter = delimiter_of(source)
+        self._rows = rows = Rows(stream, delimiter, settings.max_record)
+        cut = iter(rows)
+        header = next(cut, None)
+        if header is None:
+            return
+        names = [rows.cells.text(cell) for cell in header.cells]
+        layout = layout_of(names, settings.text_fields, settings.id_field, settings.keep_field, delimiter)
+        batch: list[bytes] = []
+        size = 0
+        try:
+            for row in cut:
+                text = self._one(row, rows.cells, layout)
+                if text is not None:
+                    batch.append(text)
+                    size += len(text)
+                    if size >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
+                        yield _together(batch)
+                        batch, size = [], 0
+        except (Refused, Damaged, OSError):
+            if batch:
+                yield _together(batch)
+                batch = []
+            raise
+        finally:
+            source.layout = layout._replace(wide=rows.wide, encoding=rows.cells.encoding)
+        if batch:
+            yield _together(batch)
+
+    def _one(self, row: Row, decode: Cells, layout: Layout) -> bytes | None:
+        """Enter one row into the catalog; its text, or None and a record says why there is none."""
+        self._row += 1
+        job = self._job
+        cells = row.cells
+        try:
+            if len(cells) != layout.width:
+                what = f"{len(cells)} field{'s' if len(cells) != 1 else ''}, and the first row has {layout.width}"
+                raise Refused(Reason.BAD_RECORD, what)
+            if row.length > job.settings.max_record:
+                raise too_long(job.settings.max_record)
+            text = joined([decode.utf8(cells[column]) for column in layout.texts])
+            id = decode.text(cells[layout.id]) if layout.id is not None else ""
+            field = value_of(decode.text(cells[layout.keep])) if layout.keep is not None else None
+        except Refused as refusal:
+            detail = f"row {self._row}, line {row.line}: {refusal.detail}"
+            name = f"{job.path}:{self._row}"
+            job.skip(Skipped(name, refusal.reason, detail, job.path, row.line, self._row))
+            return None
+        self.documents += 1
+        job.catalog.add(
+            job.number,
+            id or f"{job.path}:{self._row}",
+            size=len(text),
+            digest=xxhash.xxh3_128_digest(text),
+            line=self._row,
+            offset=row.offset,
+            length=row.length,
+            field=field,
+        )
+        return text
+
+    def finish(self) -> None:
+        """Say how the texts were read, if they aren't all UTF-8."""
+        rows, path = self._rows, self._job.path
+        if rows is None or not self.documents:
+            return
+        if rows.wide:
+            self._job.catalog.decoded.append(Decoded(path, rows.wide, "mark"))
+        elif rows.cells.bad:
+            self._job.catalog.decoded.append(Decoded(path, "utf-8", "repaired", rows.cells.bad))
+        elif rows.cells.encoding not in (None, "", "utf-8"):
+            self._job.catalog.decoded.append(Decoded(path, rows.cells.encoding, "guessed"))
+
+
+def value_of(cell: str) -> Any:
+    """A cell as the keep policy compares it: numbers are numbers, and an empty one is missing."""
+    if _NUMBER.match(cell):
+        return float(cell) if re.search("[.eE]", cell) else int(cell)
+    return cell or None
+
+
+def _together(batch: list[bytes]) -> Texts:
+    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
+
+
+class Finder:
+    """Finds the texts of rows again: at once where their places are known, else after one look through the file."""
+
+    def __init__(
+        self, source: Source, fresh: Callable[[], io.BufferedReader], piece: Callable[[int, int], bytes]
+    ) -> None:
+        self._source = source
+        self._fresh = fresh
+        self._piece = piece
+        self._layout: Layout | None = source.layout
+        self._spans: array[int] | None = None  # offset and length of each row
+
+    def text(self, row: int, span: tuple[int, int] | None) -> bytes:
+        """The text of a row, in UTF-8.
+
+        Raises:
+            Refused: there is no such row.
+        """
+        if span is None or self._layout is None:
+            span = self._span(row)
+        layout = self._layout
+        assert layout is not None
+        raw = self._piece(*span)
+        if layout.wide:
+            raw = raw.decode(layout.wide).encode()
+        lines = (line.decode("latin-1") for line in raw.splitlines(keepends=True))
+        cells = next(csv_reader(lines, delimiter_of(self._source)), [])
+        if len(cells) != layout.width:
+            raise Refused(Reason.UNREADABLE, f"row {row} is not what it was")
+        decode = Cells(layout.encoding)
+        return joined([decode.utf8(cells[column]) for column in layout.texts])
+
+    def _span(self, row: int) -> tuple[int, int]:
+        if self._spans is None:
+            self._spans = array("Q")
+            self._look_through(self._spans)
+        if 2 * row > len(self._spans):
+            raise Refused(Reason.UNREADABLE, f"there is no row {row}")
+        return self._spans[2 * row - 2], self._spans[2 * row - 1]
+
+    def _look_through(self, spans: array[int]) -> None:
+        """Where each row is, as a scan found it."""
+        source = self._source
+        with self._fresh() as stream:
+            rows = Rows(stream, delimiter_of(source), MOST_BYTES)
+            cut = iter(rows)
+            header = next(cut, None)
+            if header is None:
+                raise Refused(Reason.UNREADABLE, "it is empty")
+            named = [rows.cells.text(cell) for cell in header.cells]
+            layout = layout_of(named, source.text_fields, None, None, delimiter_of(source))
+            with suppress(Refused, Damaged, OSError):  # as far as it goes: a scan has said so too
+                for row in cut:
+                    spans.extend((row.offset, row.length))
+        self._layout = layout._replace(wide=rows.wide, encoding=rows.cells.encoding)
+
+    def close(self) -> None:
+        """Nothing is open. Where the rows were stays known: the digest tells if one isn't there any more."""

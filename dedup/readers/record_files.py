@@ -1,0 +1,108 @@
+"""What the module of a format of records has, and what its reader is given.
+
+`dedup.formats` names the modules. Each has a `Reader`, and where records are counted in rows a `Finder` and a `Writer`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Protocol, cast
+
+from dedup._arrays import Texts
+from dedup._kernels import Kernel
+from dedup.catalog import Catalog, Source
+from dedup.formats import FORMATS
+from dedup.model import Skipped
+from dedup.settings import Settings
+
+BATCH_BYTES = 8 << 20  # texts of rows come out in batches of about this size
+BATCH_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One record file that is to be read.
+
+    Attributes:
+        path: its name. source: where it is; number: of this source in the catalog.
+        catalog: gets a row for each document, in the order of the texts.
+        skip: is told what is not read.
+        kernel: reads what it can, with this many threads.
+    """
+
+    path: str
+    source: Source
+    number: int
+    settings: Settings
+    catalog: Catalog
+    skip: Callable[[Skipped], None]
+    kernel: Kernel
+    threads: int
+
+
+class Reader(Protocol):
+    """Reads the records of one file."""
+
+    documents: int
+    """Read so far."""
+
+    @property
+    def last(self) -> str:
+        """What was read last, for messages, such as ``line 7``; empty before that."""
+
+    def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
+        """The texts of the records, some at a time; when they come out, they are the catalog's last rows.
+
+        Raises:
+            Refused, Damaged, OSError: the rest can't be read.
+        """
+
+    def finish(self) -> None:
+        """Say what is left to say once the last record has been read."""
+
+
+class Finder(Protocol):
+    """Finds the texts of rows again; cheapest in ascending order."""
+
+    def text(self, row: int, span: tuple[int, int] | None) -> bytes:
+        """The text of a row, in UTF-8; ``span`` is where it is, if that is known: offset and length.
+
+        Raises:
+            Refused, Damaged, OSError: it can't be found.
+        """
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+class Home(Protocol):
+    """The module of a format."""
+
+    Reader: Callable[[Job], Reader]
+
+    Finder: Callable[[Source, Callable[[], io.BufferedReader], Callable[[int, int], bytes]], Finder]
+    """Is given a source, what opens its plain bytes, and what gives some of them: from an offset, so many."""
+
+
+def home_of(name: str) -> Home:
+    """The module of a format of records."""
+    return cast("Home", importlib.import_module(FORMATS[name].home))
+
+
+@cache
+def missing(name: str) -> str | None:
+    """What must be installed before files of a format can be read; None if nothing is missing."""
+    needs = FORMATS[name].needs
+    if needs is None or find_spec(needs[0]) is not None:
+        return None
+    return f"{FORMATS[name].called} needs {needs[0]}: pip install 'neardup[{needs[1]}]'"
+
+
+def joined(texts: Sequence[bytes]) -> bytes:
+    """The texts of several fields as one: those that aren't empty, with an empty line between them."""
+    return texts[0] if len(texts) == 1 else b"\n\n".join(filter(None, texts))
