@@ -203,6 +203,10 @@ class Catalog:
         """Where a record is in its file, in bytes: offset and length; None if that isn't known."""
         return (self._offset[row], self._length[row]) if self._length[row] else None
 
+    def numbers(self, rows: I64) -> I64:
+        """The lines or rows, from 1, in which these records stand in their files."""
+        return np.frombuffer(self._line, np.uint64)[rows].astype(np.int64)
+
     def spans(self, rows: I64) -> tuple[I64, I64]:
         """Where these records begin in their files, and their bytes without the newline."""
         offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))

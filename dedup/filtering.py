@@ -6,7 +6,8 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import IO, Any, Literal
+from functools import partial
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,17 +15,15 @@ from dedup._arrays import I64
 from dedup.catalog import Source
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Reason
+from dedup.readers.cut import PIECE, Counting
 from dedup.readers.names import STDIN
+from dedup.readers.record_files import FIELD, Chosen, Emit, home_of
 from dedup.readers.records import BOM
 from dedup.readers.reread import open_again
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.unpack import Damaged
 from dedup.result import Result
 from dedup.writers import encode_line
-
-Emit = Literal["kept", "dropped", "all"]
-FIELD = "dedup"  # what emit="all" adds to a record
-PIECE = 4 << 20  # bytes that are read, and written, at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +79,14 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
     counting = Counting(out)
     size = 0
     if source is not None:
-        pieces = _pieces(open_again(source))
-        if emit == "all":
-            size = _write_marked(pieces, counting, result)
+        rows = result.dropped_rows()
+        if source.by_row:
+            size = home_of(source.format).copy(source, partial(open_again, source), counting, _chosen(result, emit))
+        elif emit == "all":
+            size = _write_marked(_pieces(open_again(source)), counting, result)
         else:
-            rows = result.dropped_rows()
-            size = _write_cut(pieces, counting, *result.catalog.spans(rows), dropped=emit == "dropped")
+            spans = result.catalog.spans(rows)
+            size = _write_cut(_pieces(open_again(source)), counting, *spans, dropped=emit == "dropped")
     summary = result.summary
     ended = next((item for item in result.skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
     return Counts(
@@ -103,25 +104,6 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
     )
 
 
-class Counting:
-    """A stream that counts what is written to it.
-
-    Attributes:
-        size: bytes so far.
-    """
-
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
-        self.size = 0
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Write all of it."""
-        view = memoryview(data)
-        self.size += len(view)
-        while view:  # a pipe without a buffer may take a part
-            view = view[self._out.write(view) :]
-
-
 def _records_on_stdin(result: Result) -> Source | None:
     """Where the records are; None if there was nothing at all.
 
@@ -135,6 +117,18 @@ def _records_on_stdin(result: Result) -> Source | None:
     if source is None and refused is not None:
         raise InputError(f"standard input holds no records: {refused.detail}\nGive it JSON Lines, or say --format")
     return source
+
+
+def _chosen(result: Result, emit: Emit) -> Chosen:
+    """What becomes of the records of standard input, which are counted in rows."""
+    catalog, dropped = result.catalog, result.dropped_rows()
+    fates: dict[int, Mapping[str, Any]] = {}
+    if emit == "all":
+        fates = {item.row: {"kept": True, "skipped": item.reason.value} for item in result.skipped if item.row}
+        for cluster in result.clusters:
+            fates[cluster.keep.place.row or 0] = kept_fate(cluster)
+            fates |= {drop.place.row or 0: dropped_fate(cluster, drop) for drop in cluster.drops}
+    return Chosen(emit, catalog.numbers(dropped), catalog.spans(dropped), fates)
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:

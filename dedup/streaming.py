@@ -9,13 +9,15 @@ from typing import IO, Any, BinaryIO
 
 from dedup._arrays import Texts, encode, offsets_of
 from dedup._kernels import load_kernel
-from dedup.errors import InputError
-from dedup.filtering import Counting, Counts, Emit, with_fate
+from dedup.errors import InputError, SettingsError
+from dedup.filtering import Counts, with_fate
 from dedup.model import Reason
+from dedup.readers.cut import Counting
 from dedup.readers.encodings import mark_of
 from dedup.readers.formats import MAGIC_LENGTH, compression_of, is_own_result, magic
 from dedup.readers.names import STDIN
-from dedup.readers.records import BOM, id_of, lookup
+from dedup.readers.record_files import Emit
+from dedup.readers.records import BOM, id_of, text_in
 from dedup.readers.streams import Stored, raw_stream, words_of
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.unpack import UNPACKERS, Damaged, Limits, within
@@ -35,12 +37,17 @@ class StreamFilter:
         settings: what counts as a copy; the first come is always the one kept.
         emit: as for `dedup.filtering.write_filtered`.
         memory: bytes for the kept records that later ones are compared with.
+
+    Raises:
+        SettingsError: the settings say another format.
     """
 
     def __init__(
         self, stream: BinaryIO, out: IO[bytes], settings: Settings, *,
         emit: Emit = "kept", memory: int = DEFAULT_MEMORY, threads: int = 1,
     ) -> None:  # fmt: skip
+        if settings.format not in (None, "jsonl"):
+            raise SettingsError(f"streaming reads lines of JSON, not {settings.format}\nLeave out --streaming")
         self._stream = stream
         self._flush = out.flush
         self._out = Counting(out)
@@ -144,7 +151,7 @@ class StreamFilter:
             record = parse_json(body)
             if not isinstance(record, dict):
                 return Reason.BAD_RECORD
-            text = lookup(record, self._settings.text_field)
+            text = text_in(record, self._settings.text_fields)
             id = id_of(record, body, self._settings.id_field)
         except (NotJson, RecursionError):
             return Reason.BAD_RECORD

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
-from dedup._arrays import Texts, offsets_of
+from dedup._arrays import I64, Texts, offsets_of
 from dedup.catalog import Source
+from dedup.errors import InputError
 from dedup.model import Decoded, Reason, Skipped
+from dedup.readers.cut import PIECE, Counting, cut
 from dedup.readers.names import shown
-from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, Job, joined
+from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, FIELD, Chosen, Job, joined
 from dedup.readers.rows import Cells, Row, Rows, csv_reader
 from dedup.readers.streams import Refused
 from dedup.readers.text import too_long
@@ -34,6 +38,7 @@ class Layout(NamedTuple):
         width: fields of a row. texts: which of them are the text. id, keep: which has the id, and the value that the
             keep policy looks at; None where there is no such column.
         wide, encoding: see `Rows` and `Cells`.
+        first: where the first row ends, in bytes. whole: where the last one does that is whole, if the file breaks off.
     """
 
     width: int
@@ -42,6 +47,8 @@ class Layout(NamedTuple):
     keep: int | None
     wide: str | None = None
     encoding: str | None = None
+    first: int = 0
+    whole: int | None = None
 
 
 def delimiter_of(source: Source) -> str:
@@ -101,16 +108,19 @@ class Reader:
         source, settings = self._job.source, self._job.settings
         delimiter = delimiter_of(source)
         self._rows = rows = Rows(stream, delimiter, settings.max_record)
-        cut = iter(rows)
-        header = next(cut, None)
+        rows_left = iter(rows)
+        header = next(rows_left, None)
         if header is None:
             return
         names = [rows.cells.text(cell) for cell in header.cells]
         layout = layout_of(names, settings.text_fields, settings.id_field, settings.keep_field, delimiter)
         batch: list[bytes] = []
         size = 0
+        end = first = header.offset + header.length
+        whole = None
         try:
-            for row in cut:
+            for row in rows_left:
+                end = row.offset + row.length
                 text = self._one(row, rows.cells, layout)
                 if text is not None:
                     batch.append(text)
@@ -118,13 +128,15 @@ class Reader:
                     if size >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
                         yield _together(batch)
                         batch, size = [], 0
-        except (Refused, Damaged, OSError):
+        except (Refused, Damaged, OSError) as error:
+            whole = None if isinstance(error, Refused) else end
             if batch:
                 yield _together(batch)
                 batch = []
             raise
         finally:
-            source.layout = layout._replace(wide=rows.wide, encoding=rows.cells.encoding)
+            found = layout._replace(wide=rows.wide, encoding=rows.cells.encoding, first=first, whole=whole)
+            source.layout = found
         if batch:
             yield _together(batch)
 
@@ -217,9 +229,8 @@ class Finder:
         return joined([decode.utf8(cells[column]) for column in layout.texts])
 
     def _span(self, row: int) -> tuple[int, int]:
-        if self._spans is None:
-            self._spans = array("Q")
-            self._look_through(self._spans)
+        self.look()
+        assert self._spans is not None
         if 2 * row > len(self._spans):
             raise Refused(Reason.UNREADABLE, f"there is no row {row}")
         return self._spans[2 * row - 2], self._spans[2 * row - 1]
@@ -229,16 +240,93 @@ class Finder:
         source = self._source
         with self._fresh() as stream:
             rows = Rows(stream, delimiter_of(source), MOST_BYTES)
-            cut = iter(rows)
-            header = next(cut, None)
+            rows_left = iter(rows)
+            header = next(rows_left, None)
             if header is None:
                 raise Refused(Reason.UNREADABLE, "it is empty")
             named = [rows.cells.text(cell) for cell in header.cells]
             layout = layout_of(named, source.text_fields, None, None, delimiter_of(source))
-            with suppress(Refused, Damaged, OSError):  # as far as it goes: a scan has said so too
-                for row in cut:
+            end = first = header.offset + header.length
+            whole = None
+            try:  # as far as it goes: a scan has said so too
+                for row in rows_left:
                     spans.extend((row.offset, row.length))
-        self._layout = layout._replace(wide=rows.wide, encoding=rows.cells.encoding)
+                    end = row.offset + row.length
+            except (Damaged, OSError):
+                whole = end
+            except Refused:
+                pass
+        self._layout = layout._replace(wide=rows.wide, encoding=rows.cells.encoding, first=first, whole=whole)
 
     def close(self) -> None:
         """Nothing is open. Where the rows were stays known: the digest tells if one isn't there any more."""
+
+    def look(self) -> tuple[Layout, I64, I64]:
+        """What the first row says, and where each other row begins, and its length."""
+        if self._spans is None:
+            self._spans = array("Q")
+            self._look_through(self._spans)
+        assert self._layout is not None
+        both = np.frombuffer(self._spans, np.uint64).astype(np.int64)
+        return self._layout, both[0::2], both[1::2]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def copy(source: Source, fresh: Callable[[], io.BufferedReader], out: Counting, chosen: Chosen) -> int:
+    """Write the first row and what is chosen of the others, byte for byte; see `record_files.Home`."""
+    layout: Layout | None = source.layout
+    starts, lengths = chosen.spans or (chosen.rows, chosen.rows)
+    if chosen.emit == "all" or (len(chosen.rows) and (layout is None or chosen.spans is None)):
+        try:
+            layout, all_starts, all_lengths = Finder(source, fresh, _nothing).look()
+        except Refused:  # no table with a text in it: all of it passes
+            with fresh() as stream:
+                return cut(stream, out, chosen.rows[:0], chosen.rows[:0], alone=False, whole=None)
+        if chosen.emit == "all":
+            with fresh() as stream:
+                return _write_marked(stream, source, out, layout, np.stack((all_starts, all_lengths), 1), chosen)
+        starts, lengths = all_starts[chosen.rows - 1], all_lengths[chosen.rows - 1]
+    first, whole = (layout.first, layout.whole) if layout else (0, None)
+    ends = starts + lengths
+    if chosen.emit == "dropped":
+        starts, ends = np.append(0, starts), np.append(first, ends)
+    with fresh() as stream:
+        return cut(stream, out, starts, ends, alone=chosen.emit == "dropped", whole=whole)
+
+
+def _nothing(offset: int, length: int) -> bytes:
+    raise NotImplementedError
+
+
+def _write_marked(
+    stream: io.BufferedReader, source: Source, out: Counting, layout: Layout, spans: NDArray[np.int64], chosen: Chosen
+) -> int:
+    """Write all rows, each with one more field; gives the bytes read."""
+    delimiter, fates = delimiter_of(source), chosen.fates or {}
+    coding = layout.wide or "latin-1"
+    header = stream.read(layout.first)
+    text = header.decode(coding)
+    names = next(csv_reader(text.splitlines(keepends=True), delimiter))
+    if FIELD in names:
+        raise InputError(
+            f"there is a column {FIELD!r} already, and --emit all would add one\nTake it out first, or use --emit kept"
+        )
+    out.write(_with_cell(text, delimiter + FIELD).encode(coding))
+    position = layout.first
+    for row, (start, length) in enumerate(spans.tolist(), 1):
+        between = stream.read(start - position)
+        fate = json.dumps(fates.get(row) or {"kept": True}, separators=(",", ":")).replace('"', '""')
+        text = _with_cell(stream.read(length).decode(coding), f'{delimiter}"{fate}"')
+        out.write(between + text.encode(coding))
+        position = start + length
+    while layout.whole is None and (piece := stream.read1(PIECE)):
+        out.write(piece)
+        position += len(piece)
+    return position
+
+
+def _with_cell(row: str, cell: str) -> str:
+    body = row.rstrip("\r\n")
+    return f"{body}{cell}{row[len(body) :]}"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
-from dedup._arrays import Texts
+from dedup._arrays import I64, Texts
 from dedup._kernels import Kernel
 from dedup.catalog import Catalog, Source
 from dedup.formats import FORMATS
 from dedup.model import Skipped
+from dedup.readers.cut import Counting
 from dedup.settings import Settings
 
 BATCH_BYTES = 8 << 20  # texts of rows come out in batches of about this size
@@ -80,6 +81,27 @@ class Finder(Protocol):
         """Let go of what is open."""
 
 
+Emit = Literal["kept", "dropped", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What becomes of the records of one file when it is written anew.
+
+    Attributes:
+        emit: ``kept``, all but the dropped ones; ``dropped``, all that leaves out; or ``all``, each with what became
+            of it in a field `dedup`.
+        rows: the numbers of the dropped ones, from 1, ascending. spans: where each of them begins, and its length, if
+            that is known.
+        fates: for ``all``: what the field says, by the numbers of records in clusters.
+    """
+
+    emit: Emit
+    rows: I64
+    spans: tuple[I64, I64] | None = None
+    fates: Mapping[int, Mapping[str, Any]] | None = None
+
+
 class Home(Protocol):
     """The module of a format."""
 
@@ -87,6 +109,16 @@ class Home(Protocol):
 
     Finder: Callable[[Source, Callable[[], io.BufferedReader], Callable[[int, int], bytes]], Finder]
     """Is given a source, what opens its plain bytes, and what gives some of them: from an offset, so many."""
+
+    def copy(self, source: Source, fresh: Callable[[], io.BufferedReader], out: Counting, chosen: Chosen) -> int:
+        """Write what is chosen of the records of a file, and give how many plain bytes were read.
+
+        Raises:
+            InputError: ``all``, and the field `dedup` is there already.
+        """
+
+
+FIELD = "dedup"  # what emit="all" adds to a record
 
 
 def home_of(name: str) -> Home:

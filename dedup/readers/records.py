@@ -51,33 +51,33 @@ def text_of(line: bytes, text_fields: Sequence[str]) -> str:
     record = parse_json(line.removeprefix(BOM))
     if not isinstance(record, dict):
         raise NotJson(f"{_type_of(record)}, not an object")
-    text = _text(record, text_fields)
+    text = text_in(record, text_fields)
     if not isinstance(text, str):
         raise NotJson(text.words)
     return text
 
 
 @dataclass(frozen=True, slots=True)
-class _Problem:
+class Problem:
     """Why a record has no text."""
 
     words: str
 
 
-def _text(record: dict[str, Any], names: Sequence[str]) -> str | _Problem:
+def text_in(record: dict[str, Any], names: Sequence[str]) -> str | Problem:
     """The text of a record: that of its only field, or those of several, of which some may be missing or null."""
     if len(names) == 1:
         text = lookup(record, names[0])
-        return text if type(text) is str else _Problem(_problem(text, names[0]))
+        return text if type(text) is str else Problem(_problem(text, names[0]))
     texts = []
     for name in names:
         text = lookup(record, name)
         if type(text) is str:
             texts.append(text)
         elif text is not None and text is not _MISSING:
-            return _Problem(_problem(text, name))
+            return Problem(_problem(text, name))
     if not texts:
-        return _Problem(f"no text in the fields {', '.join(repr(shown(name)) for name in names)}")
+        return Problem(f"no text in the fields {', '.join(repr(shown(name)) for name in names)}")
     return "\n\n".join(filter(None, texts))
 
 
@@ -230,7 +230,7 @@ class RecordFile:
             record = parse_json(body)
             if type(record) is not dict:
                 raise NotJson(f"{_type_of(record)}, not an object")
-            text = _text(record, self._text_fields)
+            text = text_in(record, self._text_fields)
             if not isinstance(text, str):
                 self._no_text(record, text)
                 return None
@@ -268,7 +268,7 @@ class RecordFile:
     def _bad(self, detail: str) -> None:
         self._skip(_of_line(self._path, self.line, Reason.BAD_RECORD, detail))
 
-    def _no_text(self, record: dict[str, Any], why: _Problem) -> None:
+    def _no_text(self, record: dict[str, Any], why: Problem) -> None:
         problem = why.words
         if self.documents:
             self._skip(_of_line(self._path, self.line, Reason.NO_TEXT, problem))
