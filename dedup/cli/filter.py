@@ -15,7 +15,8 @@ from dedup.cli.progress import ProgressLine
 from dedup.errors import DedupError, InputError, SettingsError
 
 if TYPE_CHECKING:
-    from dedup.filtering import Counts, Emit
+    from dedup.filtering import Counts
+    from dedup.readers.record_files import Emit
     from dedup.settings import Settings
 
 
