@@ -29,6 +29,10 @@ _STEP = 1 << 20
 _NO_DECISIONS = "Give a decisions file; docs/review.md says what stands in one"
 
 
+class AnotherResult(InputError):
+    """Decisions are about another result than the one at hand."""
+
+
 class Stays(StrEnum):
     """Which of a pair stays."""
 
@@ -155,11 +159,12 @@ def decisions_for(path: str | os.PathLike[str], result_digest: str, clusters: It
         clusters: of the result.
 
     Raises:
-        InputError: as `load_decisions`; or they are about another result, or about a pair that it doesn't have.
+        AnotherResult: they are about another result.
+        InputError: as `load_decisions`; or they are about a pair that the result doesn't have.
     """
     decisions = load_decisions(path)
     if decisions.result_digest != result_digest:
-        raise InputError(
+        raise AnotherResult(
             f"{shown(to_name(os.fspath(path)))} holds decisions about another result file\n"
             "Name the decisions of this one, or choose another place for new ones, with --decisions FILE"
         )

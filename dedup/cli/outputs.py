@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
+    from dedup.decisions import Decision
     from dedup.result import Result
     from dedup.saved import SavedResult
 
 
 Found: TypeAlias = "Result | SavedResult"
+Decisions: TypeAlias = "Mapping[str, Decision] | None"
 
 
 class Outcome(NamedTuple):
@@ -23,7 +25,7 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
-def _result(result: Found, path: str, redact: bool) -> Outcome:
+def _result(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
     from dedup.result import Result
 
     assert isinstance(result, Result), "a result that was read back is a file already"
@@ -31,30 +33,33 @@ def _result(result: Found, path: str, redact: bool) -> Outcome:
     return Outcome()
 
 
-def _csv(result: Found, path: str, redact: bool) -> Outcome:
+def _csv(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
     from dedup.report.csv_table import write_csv
+    from dedup.report.decided import Decided
 
-    write_csv(result.clusters, path)
+    write_csv(result.clusters, path, None if decisions is None else Decided(result.clusters, decisions))
     return Outcome()
 
 
-def _markdown(result: Found, path: str, redact: bool) -> Outcome:
+def _markdown(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
+    from dedup.report.decided import Decided
     from dedup.report.markdown import write_markdown
     from dedup.saved import SavedResult
 
+    decided = None if decisions is None else Decided(result.clusters, decisions)
     if not isinstance(result, SavedResult):
-        write_markdown(result, result.texts, path)
+        write_markdown(result, result.texts, path, decided)
         return Outcome()
     with result.open_texts() as texts:
-        write_markdown(result, lambda documents: [texts.text(document) for document in documents], path)
+        write_markdown(result, lambda documents: [texts.text(document) for document in documents], path, decided)
     return Outcome()
 
 
-def _page(result: Found, path: str, redact: bool) -> Outcome:
+def _page(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
     from dedup.report.page import PageOptions, write_page
     from dedup.report.style import name_of, plural
 
-    written = write_page(result, path, PageOptions(redact=redact))
+    written = write_page(result, path, PageOptions(redact=redact), decisions)
     if written.folder is None:
         return Outcome(written.unreadable)
     pages = plural(written.pages, "page")
@@ -62,7 +67,7 @@ def _page(result: Found, path: str, redact: bool) -> Outcome:
     return Outcome(written.unreadable, note)
 
 
-WRITERS: dict[str, Callable[[Found, str, bool], Outcome]] = {
+WRITERS: dict[str, Callable[[Found, str, bool, Decisions], Outcome]] = {
     ".jsonl": _result,
     ".ndjson": _result,
     ".json": _result,
@@ -115,13 +120,13 @@ def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool 
     return targets
 
 
-def write_output(result: Found, target: str, *, redact: bool) -> Outcome:
-    """Write what the ending asks for; a device gets the result.
+def write_output(result: Found, target: str, *, redact: bool, decisions: Decisions = None) -> Outcome:
+    """Write what the ending asks for; a device gets the result. Reports show the decisions, if there was a review.
 
     Raises:
         OutputError: it can't be written.
     """
-    return WRITERS.get(_ending(target), _result)(result, target, redact)
+    return WRITERS.get(_ending(target), _result)(result, target, redact, decisions)
 
 
 def _ending(target: str) -> str:

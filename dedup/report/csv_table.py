@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from dedup.model import Cluster, Drop, Kept
 from dedup.readers.names import shown
+from dedup.report.decided import Decided, Fate
 from dedup.writers import atomic_writer
 
 COLUMNS = (
@@ -16,29 +17,45 @@ COLUMNS = (
     "drop_id", "drop_path", "drop_line", "drop_tokens", "drop_bytes",
     "keep_id", "keep_path", "keep_line", "keep_tokens", "keep_bytes",
 )  # fmt: skip
+DECIDED = ("stays", "time", "drop_goes", "keep_goes")
+"""What follows those where there are decisions."""
 # A spreadsheet may run a cell that begins with one of these. The apostrophe is ours: doubled, it can be taken back.
 _ACTIVE = frozenset("=+-@\t\r\n＝＋－＠'")
 
 Cell = str | int | float
 
 
-def write_csv(clusters: Iterable[Cluster], path: str | os.PathLike[str]) -> None:
+def write_csv(clusters: Iterable[Cluster], path: str | os.PathLike[str], decided: Decided | None = None) -> None:
     """Write one row for each dropped document, to a file that is the old one or whole.
+
+    Args:
+        clusters: of a result.
+        path: the file.
+        decided: what was decided about them: then there are columns for that too.
 
     Raises:
         OutputError: it can't be written.
     """
     with atomic_writer(path) as file:
         writer = csv.writer(_Encoded(file), lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(_rows(clusters))
+        writer.writerow(COLUMNS if decided is None else (*COLUMNS, *DECIDED))
+        writer.writerows(_rows(clusters, decided))
 
 
-def _rows(clusters: Iterable[Cluster]) -> Iterator[list[Cell]]:
+def _rows(clusters: Iterable[Cluster], decided: Decided | None) -> Iterator[list[Cell]]:
     for cluster in clusters:
         kept = _cells(cluster.keep)
+        what = decided.of(cluster) if decided else None
         for drop in cluster.drops:
-            yield [cluster.number, drop.relation.value, drop.jaccard, drop.containment, *_cells(drop), *kept]
+            row = [cluster.number, drop.relation.value, drop.jaccard, drop.containment, *_cells(drop), *kept]
+            yield row if what is None else row + _decided(what.fate(drop))
+
+
+def _decided(fate: Fate) -> list[Cell]:
+    goes = ["yes" if goes else "no" for goes in (fate.drop_goes, fate.keep_goes)]
+    if fate.decision is None:
+        return ["", "", *goes]
+    return [fate.decision.stays.value, harmless(fate.decision.time or ""), *goes]
 
 
 def _cells(document: Kept | Drop) -> list[Cell]:

@@ -39,8 +39,8 @@ class DocumentLoss:
     """
 
     cluster: int
-    keep: Kept
-    drop: Drop
+    keep: Kept | Drop
+    drop: Kept | Drop
     lost: Lost
 
 
@@ -64,7 +64,9 @@ class RunLoss:
     unreadable: tuple[tuple[Drop, str], ...]
 
 
-def lost_of_pair(cluster: Cluster, drop: Drop, kept: str, dropped: str, compare: Compare = diff) -> DocumentLoss:
+def lost_of_pair(
+    cluster: Cluster, drop: Drop, kept: str, dropped: str, compare: Compare = diff, *, keep_goes: bool = False
+) -> DocumentLoss:
     """What one dropped document has that the kept one lacks.
 
     Args:
@@ -73,7 +75,13 @@ def lost_of_pair(cluster: Cluster, drop: Drop, kept: str, dropped: str, compare:
         kept: the text of the document that stays.
         dropped: the text of the one that would go.
         compare: gives the difference of the kept and the dropped text, for callers that have it already.
+        keep_goes: it was decided that the dropped document stays in place of the kept one: what is lost is what
+            only the kept one has.
     """
+    if keep_goes:
+        return DocumentLoss(
+            cluster.number, drop, cluster.keep, lost(compare(kept, dropped), kept, dropped, dropped="a")
+        )
     return DocumentLoss(cluster.number, cluster.keep, drop, lost(compare(kept, dropped), kept, dropped, dropped="b"))
 
 

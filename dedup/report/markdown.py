@@ -13,6 +13,7 @@ from typing import Protocol
 from dedup.difference import shortened
 from dedup.model import UNREAD, Cluster, Drop, Input, Kept, Relation, Skipped
 from dedup.report.clean import visible
+from dedup.report.decided import Decided, Outcomes
 from dedup.report.lost import DocumentLoss, ReadTexts, RunLoss, lost_of_run
 from dedup.report.style import name_of, plural, size_of
 from dedup.report.summary import scores
@@ -42,39 +43,44 @@ class Found(Protocol):
     def summary(self) -> dict[str, int]: ...
 
 
-def write_markdown(found: Found, texts: ReadTexts, path: str | os.PathLike[str]) -> None:
+def write_markdown(
+    found: Found, texts: ReadTexts, path: str | os.PathLike[str], decided: Decided | None = None
+) -> None:
     """Write the report to a file, which is the old one or whole.
 
     Args:
         found: what a scan found.
         texts: reads the texts of documents, as ``Result.texts`` does.
         path: the file.
+        decided: what was decided about the clusters.
 
     Raises:
         OutputError: it can't be written.
     """
-    lines = list(markdown_lines(found, texts))
+    lines = list(markdown_lines(found, texts, decided))
     with atomic_writer(path) as file:
         file.writelines(f"{line}\n".encode() for line in lines)
 
 
-def markdown_lines(found: Found, texts: ReadTexts) -> Iterator[str]:
+def markdown_lines(found: Found, texts: ReadTexts, decided: Decided | None = None) -> Iterator[str]:
     """The report, line by line."""
     yield "# Copies found by dedup"
     yield ""
     yield from _counts(found)
+    if decided:
+        yield f"- {decided.summary(found.summary['kept'], found.summary['dropped'])}"
     yield from _not_read(found.skipped)
     if not found.clusters:
         return
     yield ""
     yield "## What would be lost"
     yield ""
-    yield from _lost(lost_of_run(found.clusters, texts))
+    yield from _lost(lost_of_run(decided.clusters_that_go() if decided else found.clusters, texts))
     yield ""
     yield "## Clusters"
     for cluster in found.clusters[:CLUSTERS]:
         yield ""
-        yield from _cluster(cluster)
+        yield from _cluster(cluster, decided)
     if len(found.clusters) > CLUSTERS:
         yield ""
         yield f"Showing {CLUSTERS:,} of {len(found.clusters):,} clusters; the result file has them all."
@@ -131,16 +137,21 @@ def _loss(item: DocumentLoss) -> Iterator[str]:
         yield f"  - and {plural(more, 'more passage')}"
 
 
-def _cluster(cluster: Cluster) -> Iterator[str]:
+def _cluster(cluster: Cluster, decided: Decided | None) -> Iterator[str]:
+    what = decided.of(cluster) if decided else Outcomes(cluster, {})
     yield f"### Cluster {cluster.number}"
     yield ""
-    yield f"- **keep** {_document(cluster.keep)}"
+    yield f"- {'drop' if cluster.keep.id in what.gone else '**keep**'} {_document(cluster.keep)}"
     for drop in cluster.drops[:DROPS]:
-        yield f"- drop {_document(drop)}: {scores(drop)}"
+        fate = what.fate(drop)
+        said = f"; {fate.said}" if fate.decision else ""
+        yield f"- {'drop' if drop.id in what.gone else '**keep**'} {_document(drop)}: {scores(drop)}{said}"
     if len(cluster.drops) > DROPS:
         yield f"- and {plural(len(cluster.drops) - DROPS, 'more document')}"
     if cluster.policy_blocked:
         yield "- the keep policy could not have its choice"
+    if what.overruled:
+        yield "- the kept document stays although another one was chosen in its place: others go for it alone"
 
 
 def _document(document: Kept | Drop) -> str:

@@ -28,7 +28,7 @@ class Pair:
         said: the digest in words: headings and what they say.
         differences: how many there are, formatting left out. formatting: how many of those.
         passages: how many shared passages have a number.
-        words_lost: words of the dropped text that the kept one lacks.
+        words_lost: words of the text that goes which the other one lacks.
     """
 
     key: str
@@ -48,6 +48,7 @@ def pair_of(
     kept: str,
     dropped: str,
     names: tuple[str, str] = ("the kept one", "the dropped one"),
+    keep_goes: bool = False,
 ) -> tuple[Pair, DocumentLoss]:
     """What the page shows of a pair, and what would be lost of the dropped document.
 
@@ -55,9 +56,10 @@ def pair_of(
         key: tells the pair's anchors from those of others.
         cluster, drop: the pair. kept, dropped: its texts.
         names: what the digest in words calls them.
+        keep_goes: it was decided that the dropped document stays in place of the kept one.
     """
     difference = diff(kept, dropped)
-    loss = lost_of_pair(cluster, drop, kept, dropped, compare=lambda _a, _b: difference)
+    loss = lost_of_pair(cluster, drop, kept, dropped, compare=lambda _a, _b: difference, keep_goes=keep_goes)
     counts = difference.counts
     sides = _Sides(key, difference, kept, dropped)
     a, b = sides.drawn()

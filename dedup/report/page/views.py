@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Funnel, Input, Kept, Limit, Relation, Skipped
+from dedup.report.decided import Decided, Fate, Outcomes
 from dedup.report.lost import DocumentLoss, RunLoss
 from dedup.report.page.pairs import Pair, pair_of
 from dedup.settings import Settings
@@ -38,6 +39,7 @@ class Found(NamedTuple):
     summary: dict[str, int]
     funnel: Funnel | None
     texts: Texts
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +73,28 @@ class PageOptions:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A dropped document as its cluster lists it: compared (``pair``), or why not (``note``)."""
+    """A dropped document as its cluster lists it: compared (``pair``), or why not (``note``); what was decided."""
 
     drop: Drop
     pair: Pair | None
     note: str
+    fate: Fate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One cluster as the page shows it; ``words_lost`` is None where nothing was compared."""
+    """One cluster as the page shows it.
+
+    Attributes:
+        cluster, members: the cluster, and the dropped documents that are listed.
+        what: what becomes of it. saved: bytes of the documents that go.
+        words_lost: words that would be lost; None where nothing was compared.
+        relations: how many dropped documents there are of each.
+    """
 
     cluster: Cluster
     members: list[Member]
+    what: Outcomes
     saved: int
     words_lost: int | None
     relations: dict[str, int]
@@ -100,11 +111,11 @@ class Gathered:
     bytes_compared: int = 0
     drawn: int = 0
 
-    def add(self, pair: Pair, loss: DocumentLoss) -> None:
-        """A pair was compared; of what is lost in it only what the overview quotes is held."""
+    def add(self, pair: Pair, loss: DocumentLoss | None) -> None:
+        """A pair was compared; of what is lost in it, if one of the two goes, only what the overview quotes is held."""
         self.drawn += len(pair.kept) + len(pair.dropped)
         self.compared += 1
-        if loss.lost.words:
+        if loss is not None and loss.lost.words:
             [longest] = loss.lost.passages[:1]
             quoted = replace(longest, text=longest.text[: QUOTED + 1])
             self.losses.append(replace(loss, lost=replace(loss.lost, passages=(quoted,))))
@@ -136,7 +147,7 @@ def cluster_views(found: Found, options: PageOptions, gathered: Gathered) -> Ite
     for part in _in_parts(chosen(found.clusters, options)):
         texts = {} if options.redact else _read(part, found.texts, options)
         for cluster in part:
-            yield _view(cluster, texts, options, gathered)
+            yield _view(cluster, texts, options, gathered, found.decided)
 
 
 def _in_parts(clusters: Sequence[Cluster]) -> Iterator[list[Cluster]]:
@@ -164,23 +175,30 @@ def _read(clusters: Sequence[Cluster], texts: Texts, options: PageOptions) -> di
 
 
 def _view(
-    cluster: Cluster, texts: dict[str, str | InputError], options: PageOptions, gathered: Gathered
+    cluster: Cluster,
+    texts: dict[str, str | InputError],
+    options: PageOptions,
+    gathered: Gathered,
+    decided: Decided | None,
 ) -> ClusterView:
     members: list[Member] = []
     lost = None
     drawn = gathered.drawn
+    what = decided.of(cluster) if decided else Outcomes(cluster, {})
     for at, drop in enumerate(cluster.drops[: min(options.members, options.listed - gathered.listed)]):
         key = f"c{cluster.number}p{at}"
         full = gathered.drawn - drawn > options.cluster_text
-        pair, note = (None, FULL) if full else _compared(key, cluster, drop, texts, options, gathered)
+        fate = what.fate(drop) if decided else None
+        pair, note = (None, FULL) if full else _compared(key, cluster, drop, texts, options, gathered, fate)
         if pair is not None:
             lost = (lost or 0) + pair.words_lost
-        members.append(Member(drop, pair, note))
+        members.append(Member(drop, pair, note, fate))
     gathered.listed += len(members)
     relations = {relation.value: 0 for relation in Relation}
     for drop in cluster.drops:
         relations[drop.relation.value] += 1
-    return ClusterView(cluster, members, saved_bytes(cluster), lost, relations)
+    saved = sum(document.place.bytes for document in what.goes)
+    return ClusterView(cluster, members, what, saved, lost, relations)
 
 
 def _compared(
@@ -190,6 +208,7 @@ def _compared(
     texts: dict[str, str | InputError],
     options: PageOptions,
     gathered: Gathered,
+    fate: Fate | None,
 ) -> tuple[Pair | None, str]:
     """A pair's difference, or why there is none."""
     if options.redact:
@@ -206,8 +225,12 @@ def _compared(
     if gathered.bytes_compared + size > options.compared_bytes or gathered.drawn > options.text_bytes:
         return None, FULL
     gathered.bytes_compared += size
-    pair, loss = pair_of(key, cluster, drop, kept, dropped)
-    gathered.add(pair, loss)
+    pair, loss = pair_of(key, cluster, drop, kept, dropped, keep_goes=fate is not None and fate.heir)
+    if fate is not None and not (fate.drop_goes or fate.heir):
+        pair = replace(pair, words_lost=0)  # both stay
+        gathered.add(pair, None)
+    else:
+        gathered.add(pair, loss)
     if len(pair.kept) + len(pair.dropped) > options.cluster_text:  # nearly every character needs a code
         return None, LONG
     return pair, ""

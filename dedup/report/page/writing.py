@@ -11,14 +11,16 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from dedup._version import __version__
+from dedup.decisions import Decision
 from dedup.errors import OutputError
 from dedup.readers.names import shown
+from dedup.report.decided import Decided
 from dedup.report.page.charts import histogram, stages
 from dedup.report.page.folder import Folder, Sheet
 from dedup.report.page.parts import own, policy, templates
@@ -57,9 +59,18 @@ class Written:
 
 
 def write_page(
-    result: Result | SavedResult, path: str | os.PathLike[str], options: PageOptions | None = None
+    result: Result | SavedResult,
+    path: str | os.PathLike[str],
+    options: PageOptions | None = None,
+    decisions: Mapping[str, Decision] | None = None,
 ) -> Written:
     """Write the report of a result as a page: afterwards ``path`` is what it was, or whole.
+
+    Args:
+        result: what a scan found.
+        path: the page.
+        options: how it is made.
+        decisions: what a person decided, by the id of the dropped document; None if there was no review.
 
     Raises:
         OutputError: it can't be written, or there is a file that is no page of ours.
@@ -71,6 +82,8 @@ def write_page(
     try:
         with ExitStack() as stack:
             found = stack.enter_context(opened(result))
+            if decisions is not None:
+                found = found._replace(decided=Decided(found.clusters, decisions))
             page = stack.enter_context(atomic_writer(path))
             writer = _Writer(found, options, stack.enter_context(tempfile.TemporaryFile()))
             sheets = writer.sheets(whole=not _may_be_folder(name))
@@ -142,8 +155,7 @@ class _Writer:
             self._body.write(html)
             drawn.append(Sheet(start, start + len(html), [view.cluster.number]))
             start += len(html)
-            members = [Member(member.drop, None, "") for member in view.members]
-            self._rows.append(ClusterView(view.cluster, members, view.saved, view.words_lost, view.relations))
+            self._rows.append(replace(view, members=[Member(member.drop, None, "") for member in view.members]))
         o = self._options
         if whole or (start <= o.page_bytes and len(drawn) <= o.page_clusters):
             return [Sheet(0, start, [sheet.clusters[0] for sheet in drawn])]
