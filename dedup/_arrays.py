@@ -17,10 +17,14 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texts:
-    """n texts in UTF-8, end to end: text i is ``blob[offsets[i]:offsets[i + 1]]``; offsets is int64[n + 1]."""
+    """n texts in UTF-8, end to end: text i is ``blob[offsets[i]:offsets[i + 1]]``; offsets is int64[n + 1].
+
+    ``again``: each can be read again from its place, so that its normal form needn't be kept.
+    """
 
     blob: Buffer
     offsets: I64
+    again: bool = False
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Texts:
@@ -74,16 +78,33 @@ class HashSets:
         return HashSets(self.values[np.arange(offsets[-1]) + shift], offsets)
 
 
+class Changed(Exception):
+    """A document that had to be read again is not what it was."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where n documents stand whose normal forms aren't kept, and what each must still be when it is read again."""
+
+    files: NDArray[np.int32]  # the open descriptor of each source; -1: its normal forms are kept
+    sources: U32  # uint32[n], a number below that of the files
+    starts: U64  # uint64[n], where the document's line begins
+    lengths: U64  # uint64[n], its bytes
+    digests: NDArray[np.uint8]  # uint8[16 * n], the XXH3-128 of the line
+    text_field: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
     """What is kept of n texts between reading and verifying. Row i of every column is text i."""
 
-    normal: Texts
+    normal: Texts  # an empty one where it isn't kept
     tokens: U32  # uint32[n], tokens of the normal form
     shingles: U32  # uint32[n], distinct shingles
     exact: U64  # uint64[n, 2], XXH3-128 of the normal form, high half first
     bands: U64  # uint64[n, bands], XXH3-64 of the band's rows, the band's number as seed
     samples: HashSets  # shingle hashes below 2**62
+    places: Places | None = None  # where those stand that aren't kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)

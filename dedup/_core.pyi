@@ -17,6 +17,9 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
+Places = tuple[NDArray[np.int32], U32, U64, U64, NDArray[np.uint8], bytes]
+"""The fields of `dedup._arrays.Places`, borrowed for the call."""
+
 def build_info() -> dict[str, str | bool]:
     """version, debug (bool), simd ("avx512", "avx2", "portable", ...): what this CPU will run."""
 
@@ -39,13 +42,22 @@ def band_hashes(sketch: U32, bands: int, rows: int, threads: int) -> U64:
     """uint64[n, bands]: XXH3-64 of the band's `rows` values (little-endian), the band's number as seed."""
 
 def sketch_texts(
-    blob: Buffer, offsets: I64, shingle: int, a: U32, b: U32, bands: int, rows: int, sample_bits: int, threads: int
+    blob: Buffer,
+    offsets: I64,
+    shingle: int,
+    a: U32,
+    b: U32,
+    bands: int,
+    rows: int,
+    sample_bits: int,
+    keep_forms: bool,
+    threads: int,
 ) -> tuple[bytes, I64, U32, U32, U64, U64, U64, I64]:
     """All of the above in one pass, without keeping the full sets.
 
     (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests
     uint64[n, 2], band hashes uint64[n, bands], sampled hashes (those below 2**(64 - sample_bits),
-    ascending and distinct), their offsets).
+    ascending and distinct), their offsets). Without ``keep_forms`` every normal form is returned empty.
     """
 
 def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
@@ -68,14 +80,16 @@ def greedy(
     crowd: int,
     threads: int,
     progress: Callable[[int], object],
-) -> tuple[I64, U32, int, int, int, int]:
+    again: Places | None,
+) -> tuple[I64, U32, int, int, int, int] | None:
     """The greedy pass over the distinct documents, whose rows are given in keep order.
 
     (rank kept for each rank, shingles shared with it, candidates, matches, documents with more
     candidates than may be compared, comparisons left out); see `dedup.cluster.greedy_pass`.
     ``shingles``, ``bands``, ``samples`` and ``sample_offsets`` are columns over all rows, borrowed for
     the call: nobody may write to them meanwhile. ``progress`` is called about 20 times a second with the
-    documents settled so far; what it raises ends the call.
+    documents settled so far; what it raises ends the call. Normal forms that are empty are made ``again``
+    from where their documents stand; None if one of these is not what it was.
     """
 
 def read_records(

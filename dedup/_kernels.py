@@ -36,8 +36,8 @@ class Kernel(Protocol):
     def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
         """uint64[n, bands]: one hash for each band of each sketch."""
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
-        """Everything a scan keeps of each text."""
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
+        """Everything a scan keeps of each text; with empty normal forms if they aren't to be kept."""
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         """uint32[p]: the shingles that texts left[i] and right[i] share."""

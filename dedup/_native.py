@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup import _core
-from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
+from dedup._arrays import I64, U32, U64, Changed, HashSets, Pass, Places, RecordRows, Sketches, Texts
 from dedup._permutations import permutations
 from dedup.settings import SAMPLE_BITS, Settings
 
@@ -31,12 +31,13 @@ class NativeKernel:
     def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
         return _core.band_hashes(sketch, bands, rows, threads)
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
         a, b = permutations(settings.num_perm, settings.seed)
-        normal, offsets, tokens, shingles, exact, bands, values, ends = _core.sketch_texts(
-            texts.blob, texts.offsets, settings.shingle, a, b, settings.bands, settings.rows, SAMPLE_BITS, threads
+        bands, rows = settings.bands, settings.rows
+        normal, offsets, tokens, shingles, exact, hashes, values, ends = _core.sketch_texts(
+            texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads
         )
-        return Sketches(Texts(normal, offsets), tokens, shingles, exact, bands, HashSets(values, ends))
+        return Sketches(Texts(normal, offsets), tokens, shingles, exact, hashes, HashSets(values, ends))
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
@@ -68,7 +69,10 @@ class NativeKernel:
             crowd,
             threads,
             progress,
+            None if sketches.places is None else _columns(sketches.places),
         )
+        if found is None:
+            raise Changed
         return Pass(*found)
 
     def read_records(
@@ -78,3 +82,8 @@ class NativeKernel:
             lines, text_field.encode(), id_field.encode(), path, line, offset, threads
         )
         return RecordRows(Texts(texts, text_ends), Texts(ids, id_ends), *found[4:])
+
+
+def _columns(places: Places) -> _core.Places:
+    where = places.files, places.sources, places.starts, places.lengths
+    return *where, places.digests, places.text_field.encode()

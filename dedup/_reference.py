@@ -89,7 +89,7 @@ class ReferenceKernel:
                 )
         return out
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int) -> Sketches:
+    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
         normal, tokens = self.normal_forms(texts, threads=threads)
         sets = self.shingle_sets(normal, settings.shingle, threads=threads)
         sketches = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)

@@ -8,7 +8,7 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from dedup._arrays import I64, Texts, offsets_of
+from dedup._arrays import I64, Places, Texts, offsets_of
 from dedup._kernels import Kernel
 from dedup.errors import InputError
 from dedup.formats import FORMATS
@@ -72,6 +72,7 @@ class Catalog:
         self.own_results: list[str] = []  # earlier result files of ours, which are never input
         self.total_bytes: int | None = None  # of all files to be read, as listed; None with standard input
         self.repeated_ids = 0
+        self.kept_open: dict[int, IO[bytes]] = {}  # by source, record files that a scan reads again
         self._ids = bytearray()  # end to end; bytes of a file name that aren't UTF-8 as they are
         self._id_ends = array("Q", [0])
         self._odd_ids: dict[int, str] = {}  # from Python, with lone surrogates that stand for no byte
@@ -211,6 +212,24 @@ class Catalog:
         """Where these records begin in their files, and their bytes without the newline."""
         offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
         return offset[rows].astype(np.int64), length[rows].astype(np.int64)
+
+    def places(self, text_field: str) -> Places | None:
+        """Where the records stand of files that are kept open, None if there are none; nothing may be added then."""
+        if not (self.kept_open and len(self)):
+            return None
+        files = np.full(len(self.sources), -1, np.int32)
+        for number, file in self.kept_open.items():
+            files[number] = file.fileno()
+        starts, lengths = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
+        digests = np.frombuffer(self._digests, np.uint8)
+        return Places(files, np.frombuffer(self._source, np.uint32), starts, lengths, digests, text_field)
+
+    def close(self) -> None:
+        """Let go of the files that are kept open, but for the copy of standard input."""
+        for number, file in self.kept_open.items():
+            if self.sources[number].stream is not file:
+                file.close()
+        self.kept_open = {}
 
     def resolve_repeated_ids(self, *, strict: bool, kernel: Kernel, threads: int = 1) -> None:
         """Make ids unique: each record whose id occurs twice is named ``id@path:line``, the first too.

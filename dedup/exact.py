@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup._arrays import I64, U32, Sketches
+from dedup._kernels import Kernel
+from dedup.forms import forms_of, in_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,11 @@ class Unique:
         return len(self.rows)
 
 
-def collapse(sketches: Sketches, id_of: Callable[[int], bytes]) -> Unique:
+def collapse(sketches: Sketches, id_of: Callable[[int], bytes], kernel: Kernel, *, threads: int = 1) -> Unique:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
-    a document.
+    a document. May raise `dedup.forms.Changed`.
     """
     rows = np.flatnonzero(sketches.tokens)
     digests = sketches.exact[rows]
@@ -47,9 +49,11 @@ def collapse(sketches: Sketches, id_of: Callable[[int], bytes]) -> Unique:
     group_of = np.full(len(sketches.tokens), -1, np.int64)
     group_of[rows] = np.repeat(np.arange(len(starts)), sizes)
     heads = rows[starts].tolist()
+    collided = _collided(rows, starts, sizes, sketches, kernel, threads)
     for group in np.flatnonzero(sizes > 1).tolist():
-        members = rows[starts[group] : starts[group] + sizes[group]].tolist()
-        for number, copies in enumerate(_split_by_bytes(members, sketches)):
+        members = rows[starts[group] : starts[group] + sizes[group]]
+        parts = _split_by_bytes(members, sketches, kernel, threads) if group in collided else [members.tolist()]
+        for number, copies in enumerate(parts):
             if number:  # another normal form with the same digest: a group of its own
                 group = len(heads)
                 heads.append(-1)
@@ -80,9 +84,27 @@ def keep_order(rows: I64, shingles: U32, tokens: U32, id_of: Callable[[int], byt
     return order
 
 
-def _split_by_bytes(rows: list[int], sketches: Sketches) -> list[list[int]]:
-    """Rows with one digest, by their actual normal forms: one group, unless XXH3-128 collided."""
+def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Kernel, threads: int) -> set[int]:
+    """The groups of rows with one digest, ``sizes`` of them from ``starts`` on, that have more than one normal form."""
+    shared = np.repeat(sizes > 1, sizes)
+    groups = iter(np.repeat(np.arange(len(starts)), sizes)[shared].tolist())
+    collided = set()
+    before, first = -1, b""
+    for batch in in_batches(sketches, rows[shared]):
+        forms = forms_of(sketches, batch, kernel, threads=threads)
+        for index, group in zip(range(forms.count), groups, strict=False):
+            form = forms.raw(index)
+            if group != before:
+                before, first = group, form
+            elif form != first:
+                collided.add(group)
+    return collided
+
+
+def _split_by_bytes(rows: I64, sketches: Sketches, kernel: Kernel, threads: int) -> list[list[int]]:
+    """Rows with one digest, by their actual normal forms."""
     groups: dict[bytes, list[int]] = {}
-    for row in rows:
-        groups.setdefault(sketches.normal.raw(row), []).append(row)
+    for row in rows.tolist():
+        form = forms_of(sketches, np.array([row]), kernel, threads=threads).raw(0)
+        groups.setdefault(form, []).append(row)
     return list(groups.values())

@@ -18,6 +18,7 @@ from dedup._kernels import Kernel
 from dedup.candidates import Postings, Ranked, Rules
 from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
+from dedup.forms import forms_of, in_batches
 from dedup.model import Relation, id_key
 from dedup.settings import Settings
 from dedup.verify import preference, relation
@@ -176,10 +177,14 @@ class _Pairs:
         )
 
     def _shared(self, chosen: int, others: list[int]) -> dict[int, int]:
-        right = self.rows[np.array(others, np.int64)]
-        left = np.full_like(right, self.rows[chosen])
-        counts = self.kernel.overlaps(self.sketches.normal, self.rules.settings.shingle, left, right, threads=1)
-        return dict(zip(others, counts.tolist(), strict=True))
+        """Shingles that each of the others shares with the chosen one."""
+        counts: list[int] = []
+        for batch in in_batches(self.sketches, self.rows[np.array(others, np.int64)]):
+            forms = forms_of(self.sketches, np.append(batch, self.rows[chosen]), self.kernel, threads=1)
+            right = np.arange(len(batch))
+            left = np.full_like(right, len(batch))
+            counts += self.kernel.overlaps(forms, self.rules.settings.shingle, left, right, threads=1).tolist()
+        return dict(zip(others, counts, strict=True))
 
 
 class _Neighbours:

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import numpy as np
 
-from dedup._arrays import Texts
+from dedup._arrays import Changed, Texts
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
@@ -22,10 +22,11 @@ from dedup.keep import assign
 from dedup.model import Funnel, Limit
 from dedup.progress import Callback, Stages
 from dedup.readers import read
+from dedup.readers.names import STDIN
 from dedup.result import Result
 from dedup.settings import Settings
 from dedup.sketch import SketchColumns
-from dedup.spool import Spool
+from dedup.spool import IN_MEMORY, Spool
 
 MOST_THREADS = 1024
 
@@ -57,17 +58,26 @@ def scan(
         InputError: an input is missing or can't be read at all.
     """
     settings = settings or Settings()
-    catalog = Catalog()
-    stages = Stages(progress)
-    stages.begin("read", None, "bytes")
     names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
     kernel, threads, folder = load_kernel(), checked_threads(threads), _folder(tmp)
-    batches = read(
-        names, settings, catalog,
-        exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach, kernel=kernel, threads=threads, tmp=folder,
-    )  # fmt: skip
-    stages.begin("read", catalog.total_bytes, "bytes")
-    return _run(batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder)
+
+    def attempt(*, keep_open: bool) -> Result:
+        stages = Stages(progress)
+        stages.begin("read", None, "bytes")
+        with closing(Catalog()) as catalog:
+            batches = read(
+                names, settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach,
+                kernel=kernel, threads=threads, tmp=folder, keep_open=keep_open,
+            )  # fmt: skip
+            stages.begin("read", catalog.total_bytes, "bytes")
+            return _run(batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder)
+
+    if STDIN in names:  # it can't be read from its beginning a second time
+        return attempt(keep_open=False)
+    try:
+        return attempt(keep_open=True)
+    except Changed:  # a file was written to meanwhile: all is read anew, and nothing a second time after that
+        return attempt(keep_open=False)
 
 
 def find_duplicates(
@@ -119,16 +129,17 @@ def _run(
     texts: Held | None,
     tmp: str | None,
 ) -> Result:
-    with Spool(folder=tmp) as spool, closing(batches):
+    with Spool(IN_MEMORY, tmp) as spool, closing(batches):
         columns = SketchColumns(spool, settings.bands)
         for batch in batches:
             stages.step("sketch")
-            columns.append(kernel.sketch(batch, settings, threads=threads))
+            keep_forms = not batch.again or spool.has_room(len(batch.blob))  # what fits needn't be made again
+            columns.append(kernel.sketch(batch, settings, threads=threads, keep_forms=keep_forms))
             stages.step("read")
-        sketches = columns.finish()
+        sketches = columns.finish(catalog.places(settings.text_fields[0]))
         count = len(catalog)
         stages.begin("exact", count, documents=count)
-        unique = collapse(sketches, catalog.id_bytes)
+        unique = collapse(sketches, catalog.id_bytes, kernel, threads=threads)
         stages.begin("index", unique.count, documents=count)
         outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, progress=stages.settled)
         stages.begin("keep", unique.count, documents=count)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup._arrays import HashSets, Sketches, Texts, offsets_of
+from dedup._arrays import HashSets, Places, Sketches, Texts, offsets_of
 from dedup.spool import Spool
 
 Number = TypeVar("Number", np.uint32, np.uint64, np.int64)
@@ -16,8 +16,8 @@ Number = TypeVar("Number", np.uint32, np.uint64, np.int64)
 class SketchColumns:
     """Sketches of all documents, gathered batch by batch.
 
-    The normal forms go to a spool, since verification needs some of them again; everything else is
-    columns that grow in place, for a list of batches joined at the end would need twice the memory.
+    The normal forms that were kept go to a spool, since verification needs some of them again; everything else
+    is columns that grow in place, for a list of batches joined at the end would need twice the memory.
     """
 
     def __init__(self, spool: Spool, bands: int) -> None:
@@ -41,8 +41,11 @@ class SketchColumns:
         self._samples.append(batch.samples.values)
         self._sample_sizes.append(batch.samples.sizes)
 
-    def finish(self) -> Sketches:
-        """All batches as one, in the order they came; nothing may be appended afterwards."""
+    def finish(self, places: Places | None = None) -> Sketches:
+        """All batches as one, in the order they came; nothing may be appended afterwards.
+
+        Normal forms that were not kept are made again from these ``places``.
+        """
         return Sketches(
             normal=Texts(self._spool.buffer(), offsets_of(self._form_sizes.values())),
             tokens=self._tokens.values(),
@@ -50,6 +53,7 @@ class SketchColumns:
             exact=self._exact.values(),
             bands=self._bands.values(),
             samples=HashSets(self._samples.values(), offsets_of(self._sample_sizes.values())),
+            places=places,
         )
 
 

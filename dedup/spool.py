@@ -44,6 +44,10 @@ class Spool:
             else:
                 self._file.write(data)
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more would still be in memory."""
+        return self._file is None and len(self._memory) + size <= self._limit
+
     def buffer(self) -> memoryview:
         """Everything appended, to be read only; nothing may be appended afterwards."""
         if self._file is None:

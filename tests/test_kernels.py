@@ -59,6 +59,8 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     if isinstance(left, np.ndarray):
         return left.dtype == right.dtype and left.shape == right.shape and bool((left == right).all())
+    if left is None or right is None or isinstance(left, bool):
+        return left is right
     return bytes(left) == bytes(right)
 
 

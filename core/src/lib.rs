@@ -5,6 +5,7 @@
 
 mod ascii;
 mod chars;
+pub mod forms;
 mod hash_set;
 mod json;
 mod large_pages;

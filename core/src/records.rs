@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::json::Json;
+use crate::json::{Json, Quoted};
 use crate::stages::Lists;
 use crate::texts::Error;
 use crate::threads::{Cancel, Workers};
@@ -155,46 +155,11 @@ impl Records {
         self.lengths.push(line.len() as i64);
         self.digests.extend_from_slice(&xxh3_128(line).to_be_bytes());
     }
+
     /// Adds the text and the id of a plain record; whether it has an id. None: it isn't plain.
     fn plain(&mut self, line: &[u8], fields: &Fields) -> Option<bool> {
-        let mut json = Json { line, at: 0 };
-        let (mut text, mut id) = (None, None);
-        json.space();
-        json.byte(b'{')?;
-        json.space();
-        if json.byte(b'}').is_none() {
-            loop {
-                json.space();
-                let name = json.string()?;
-                if name.escaped {
-                    return None; // might be one of ours, spelt otherwise
-                }
-                json.space();
-                json.byte(b':')?;
-                json.space();
-                let value = json.at;
-                // Of a name that comes twice the last value counts.
-                if line[name.inside.clone()] == *fields.text {
-                    text = Some(json.string()?);
-                } else {
-                    json.value(0)?;
-                }
-                if line[name.inside] == *fields.id {
-                    id = Some(value..json.at);
-                }
-                json.space();
-                match json.next()? {
-                    b',' => continue,
-                    b'}' => break,
-                    _ => return None,
-                }
-            }
-        }
-        json.space();
-        if json.at != line.len() {
-            return None;
-        }
-        text?.unescape(line, &mut self.texts.values)?;
+        let (text, id) = find(line, fields)?;
+        text.unescape(line, &mut self.texts.values)?;
         match id {
             None => Some(false),
             Some(id) => self.id(line, id).map(|()| true),
@@ -213,6 +178,53 @@ impl Records {
             unsigned.len() <= DIGITS && unsigned.iter().all(u8::is_ascii_digit) && digits != b"-0";
         whole.then(|| self.ids.values.extend_from_slice(digits))
     }
+}
+
+/// The text in a line that was a plain record, added to `to`. None: it is none any more.
+pub(crate) fn text(line: &[u8], field: &[u8], to: &mut Vec<u8>) -> Option<()> {
+    find(line, &Fields { text: field, id: field })?.0.unescape(line, to)
+}
+
+/// The text of a record, and the place of its id if it has one. None: it isn't plain.
+fn find(line: &[u8], fields: &Fields) -> Option<(Quoted, Option<Range<usize>>)> {
+    let mut json = Json { line, at: 0 };
+    let (mut text, mut id) = (None, None);
+    json.space();
+    json.byte(b'{')?;
+    json.space();
+    if json.byte(b'}').is_none() {
+        loop {
+            json.space();
+            let name = json.string()?;
+            if name.escaped {
+                return None; // might be one of ours, spelt otherwise
+            }
+            json.space();
+            json.byte(b':')?;
+            json.space();
+            let value = json.at;
+            // Of a name that comes twice the last value counts.
+            if line[name.inside.clone()] == *fields.text {
+                text = Some(json.string()?);
+            } else {
+                json.value(0)?;
+            }
+            if line[name.inside] == *fields.id {
+                id = Some(value..json.at);
+            }
+            json.space();
+            match json.next()? {
+                b',' => continue,
+                b'}' => break,
+                _ => return None,
+            }
+        }
+    }
+    json.space();
+    if json.at != line.len() {
+        return None;
+    }
+    Some((text?, id))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub struct Settings<'a> {
     pub rows: usize,
     /// The sample is the hashes below 2^(64 - sample_bits), at most 63.
     pub sample_bits: u32,
+    /// Whether the normal forms are wanted; without, each is returned as an empty one.
+    pub keep_forms: bool,
 }
 
 /// The columns that have one row a text.
@@ -61,7 +63,7 @@ pub fn sketch_texts(
         |sketcher, (piece, columns)| {
             let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
             let mut out: Piece = Default::default();
-            out.0.values.reserve(bytes);
+            out.0.values.reserve(if settings.keep_forms { bytes } else { 0 });
             out.1.values.reserve((bytes / 5) >> settings.sample_bits);
             let rows =
                 columns.tokens.iter_mut().zip(columns.shingles).zip(columns.digests.chunks_mut(2));
@@ -124,7 +126,7 @@ impl<'a> Sketcher<'a> {
         if cancel.is_set() {
             return Err(Error::Cancelled);
         }
-        forms.push(form, cancel);
+        forms.push(if settings.keep_forms { form } else { &[] }, cancel);
         digest.copy_from_slice(&minhash::digest(form, cancel));
         let (by, mixed) = (settings.permutations, &mut self.mixed);
         minhash::sketch(self.level, set, by, mixed, &mut self.sketch, cancel);

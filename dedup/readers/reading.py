@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import tempfile
 import weakref
@@ -38,6 +40,7 @@ from dedup.readers.unpack import Damaged, Limits, OverLimit
 from dedup.settings import Settings
 
 BATCH_BYTES = 8 << 20
+_MOST_OPEN = 512  # record files, or a quarter of what the process may have open
 _OVERHEAD = 64  # what a document counts for besides its text, so that empty ones fill a batch too
 
 Progress = Callable[[int, int], None]
@@ -56,6 +59,7 @@ def read(
     kernel: Kernel | None = None,
     threads: int = 1,
     tmp: str | None = None,
+    keep_open: bool = False,
 ) -> Generator[Texts, None, None]:
     """Read the inputs into a catalog, in batches of texts; only reads.
 
@@ -73,6 +77,7 @@ def read(
         stdin: what ``-`` reads; the process's standard input if None.
         kernel: reads records, with this many threads; `load_kernel` if None.
         tmp: folder for what standard input gives; the system's temporary folder if None.
+        keep_open: keep plain record files open in the catalog; their texts say that they can be read again.
 
     Raises:
         InputError: an input is missing or can't be read at all, or is being written.
@@ -80,7 +85,7 @@ def read(
     """
     listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
-    reading = _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads, tmp)
+    reading = _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads, tmp, keep_open)
     return reading.batches(batch_bytes, on_progress)
 
 
@@ -96,6 +101,7 @@ class _Reading:
         kernel: Kernel,
         threads: int,
         tmp: str | None,
+        keep_open: bool,
     ) -> None:
         self._listing = listing
         self._settings = settings
@@ -104,6 +110,7 @@ class _Reading:
         self._kernel = kernel
         self._threads = threads
         self._tmp = tmp
+        self._room = _most_open() if keep_open else 0  # for files that are kept open
         self._bytes = 0
         self._documents = [0] * len(listing.inputs)
         self._skipped = [0] * len(listing.inputs)
@@ -182,7 +189,7 @@ class _Reading:
             source = self._source(
                 file.id, how, open_path=file.id, compression=how.compression, time=info.st_mtime, follow=file.named
             )
-            yield from self._records(file, source, Stored(opened))
+            yield from self._records(file, source, Stored(opened), opened if self._room > 0 else None)
 
     def _source(self, path: str, how: Format, **others: Any) -> Source:
         """The source of a record file."""
@@ -207,10 +214,11 @@ class _Reading:
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
         head = first_bytes(stream, MAGIC_LENGTH)
         source = self._source(STDIN, how, compression=compression_of(head), stream=copy)
-        yield from self._records(file, source, Stored(stream, copy=copy, begun=head))
+        yield from self._records(file, source, Stored(stream, copy=copy, begun=head), copy)
+        copy.flush()
 
-    def _records(self, file: Found, source: Source, stored: Stored) -> Iterator[Texts]:
-        """The texts of a record file that is open."""
+    def _records(self, file: Found, source: Source, stored: Stored, kept: IO[bytes] | None) -> Iterator[Texts]:
+        """The texts of a record file that is open; ``kept`` is what they can be read from again, if they are plain."""
         skipped = 0
         given, before = file.given, self._bytes
 
@@ -225,8 +233,9 @@ class _Reading:
         try:
             _look_at_head(lines.peek(HEAD), source)
             number = self._catalog.add_source(source)
+            again = self._keep_open(number, source, kept)
             records = home_of(source.format).Reader(
-                Job(file.id, source, number, self._settings, self._catalog, skip, self._kernel, self._threads)
+                Job(file.id, source, number, self._settings, self._catalog, skip, self._kernel, self._threads, again)
             )
             for text in records.texts(lines):
                 self._bytes = before + stored.size
@@ -245,6 +254,17 @@ class _Reading:
         self._record_files[file.id] = Input(
             file.id, "records", documents, skipped, stored.size if digest else None, digest, given=file.named
         )
+
+    def _keep_open(self, number: int, source: Source, kept: IO[bytes] | None) -> bool:
+        """Keep a record file open if its lines stand in it as they are, and the kernel reads them."""
+        native = self._kernel.read_records is not None and source.format == "jsonl"
+        if kept is None or source.compression or not native or not hasattr(os, "pread"):
+            return False
+        if source.stream is None:
+            kept = io.FileIO(os.dup(kept.fileno()))  # for the one that is read is closed after that
+            self._room -= 1
+        self._catalog.kept_open[number] = kept
+        return True
 
     def _skip(self, given: int, skipped: Skipped) -> None:
         self._skipped[given] += 1
@@ -268,6 +288,14 @@ class _Reading:
         catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
         catalog.own_results = sorted(self._own, key=id_key)
         catalog.resolve_repeated_ids(strict=self._settings.strict_ids, kernel=self._kernel, threads=self._threads)
+
+
+def _most_open() -> int:
+    """How many files may be kept open."""
+    if not hasattr(os, "sysconf"):
+        return 0  # Windows
+    most = os.sysconf("SC_OPEN_MAX")  # as many as this process may have, or -1
+    return min(_MOST_OPEN, most // 4) if most > 0 else _MOST_OPEN
 
 
 def _together(batch: list[bytes]) -> Texts:

@@ -34,6 +34,7 @@ class Job:
         catalog: gets a row for each document, in the order of the texts.
         skip: is told what is not read.
         kernel: reads what it can, with this many threads.
+        again: whether its lines can be read again in the source, which is kept open.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Job:
     skip: Callable[[Skipped], None]
     kernel: Kernel
     threads: int
+    again: bool = False
 
 
 class Reader(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +117,7 @@ class RecordFile:
         self._skip = job.skip
         self._kernel = job.kernel
         self._threads = job.threads
+        self._again = job.again
         self._offset = 0  # bytes of the lines before those that are being read
         self._text_fields = job.settings.text_fields
         self._keep_field = job.settings.keep_field
@@ -182,7 +183,7 @@ class RecordFile:
             first = odd + 1
         self.line = before + rows.count
         if not len(rows.odd):
-            return rows.texts
+            return replace(rows.texts, again=self._again)
         return Texts(b"".join(parts), offsets_of(np.concatenate(sizes) if sizes else []))
 
     def _add_rows(self, rows: RecordRows, first: int, end: int, parts: list[Buffer], sizes: list[I64]) -> None:

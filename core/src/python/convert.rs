@@ -16,6 +16,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::forms::{Places, Stored};
 use crate::stages::Lists;
 use crate::texts::{Error, SharedBytes, Source, Texts};
 use crate::threads::{Cancel, Workers, MAX_THREADS};
@@ -327,4 +328,44 @@ pub(super) fn ascending(name: &str, offsets: &[i64], most: usize) -> PyResult<()
         return Ok(());
     }
     Err(bad(name, format!("expected offsets that ascend from 0 to at most {most}")))
+}
+
+/// Where normal forms that aren't kept are made again from: descriptors by source (-1: kept), of each row the
+/// source, start, length and digest of its line, and the field that holds the text.
+pub(super) type PlaceColumns<'py> =
+    (Array<'py>, Array<'py>, Array<'py>, Array<'py>, Array<'py>, Vec<u8>);
+
+/// What keeps borrowed columns where they are.
+pub(super) type Held = (PyBuffer<u32>, PyBuffer<u64>, PyBuffer<u64>, PyBuffer<u8>);
+
+/// The places of `count` documents.
+pub(super) fn places<'a>(
+    columns: &'a PlaceColumns<'_>,
+    count: usize,
+) -> PyResult<(Places<'a>, Held)> {
+    let (files, sources, starts, lengths, digests, text_field) = columns;
+    let files = copied::<i32>("files", "int32 array", 1, files)?.0;
+    let (held_sources, sources) = borrowed::<u32>("sources", "uint32 array", 1, sources)?;
+    let (held_starts, starts) = borrowed::<u64>("starts", "uint64 array", 1, starts)?;
+    let (held_lengths, lengths) = borrowed::<u64>("lengths", "uint64 array", 1, lengths)?;
+    let (held_digests, digests) = borrowed::<u8>("digests", "uint8 array", 1, digests)?;
+    for (name, found) in [
+        ("sources", sources.len()),
+        ("starts", starts.len()),
+        ("lengths", lengths.len()),
+        ("digests", digests.len() / 16),
+    ] {
+        if found != count {
+            return Err(bad(name, format!("expected {count} rows, found {found}")));
+        }
+    }
+    if sources.iter().any(|&source| source as usize >= files.len()) {
+        return Err(bad("sources", format!("expected numbers below {}", files.len())));
+    }
+    #[cfg(unix)]
+    let files = files.into_iter().map(|file| (file >= 0).then(|| Stored::new(file))).collect();
+    #[cfg(not(unix))]
+    let files = files.into_iter().map(|_| None::<Stored>).collect();
+    let places = Places { files, sources, starts, lengths, digests, text_field };
+    Ok((places, (held_sources, held_starts, held_lengths, held_digests)))
 }

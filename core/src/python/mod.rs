@@ -159,6 +159,7 @@ fn sketch_texts<'py>(
     bands: i64,
     rows: i64,
     sample_bits: i64,
+    keep_forms: bool,
     threads: i64,
 ) -> PyResult<Sketches<'py>> {
     let blob = Blob::new("blob", &blob)?;
@@ -168,7 +169,7 @@ fn sketch_texts<'py>(
     let (bands, rows) = layout(bands, rows, permutations.count())?;
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
     let sample_bits = whole("sample_bits", sample_bits, 0, 63)? as u32;
-    let settings = Settings { shingle, permutations, bands, rows, sample_bits };
+    let settings = Settings { shingle, permutations, bands, rows, sample_bits, keep_forms };
     let count = texts.count();
     let mut tokens = Column::zeros(py, "uint32", &[count])?;
     let mut shingles = Column::zeros(py, "uint32", &[count])?;

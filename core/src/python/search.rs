@@ -4,9 +4,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::convert::*;
+use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
 use crate::search::{self, Corpus, Rules};
 use crate::texts::Error;
+
+/// Keepers, shared shingles, and four counts.
+type Decided<'py> = (Array<'py>, Array<'py>, u64, u64, u64, u64);
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // the contract's
@@ -28,7 +32,8 @@ pub(super) fn greedy<'py>(
     crowd: i64,
     threads: i64,
     progress: Py<PyAny>,
-) -> PyResult<(Array<'py>, Array<'py>, u64, u64, u64, u64)> {
+    again: Option<PlaceColumns<'py>>,
+) -> PyResult<Option<Decided<'py>>> {
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
     let rows = i64s("rows", &rows)?;
@@ -68,8 +73,13 @@ pub(super) fn greedy<'py>(
             return Err(bad(name, format!("expected above 0 and at most 1, found {share:?}")));
         }
     }
+    // Few large documents are more work than their bytes say, and so are many small ones.
+    let work = texts.total().max(rows.len() << 12);
+    let places = again.as_ref().map(|columns| places(columns, count)).transpose()?;
+    let (places, _held) = places.unzip();
+    let forms = Forms::new(texts, places);
     let corpus = Corpus {
-        texts: &texts,
+        forms: &forms,
         rows: &rows,
         shingles: &shingles,
         band_hashes,
@@ -86,15 +96,20 @@ pub(super) fn greedy<'py>(
     };
     let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
     let crowd = whole("crowd", crowd, 1, u32::MAX as usize)?;
-    // Few large documents are more work than their bytes say, and so are many small ones.
-    let found = run_told(py, texts.total().max(rows.len() << 12), Some(&progress), |cancel| {
-        search::greedy(&corpus, &rules, most, crowd, &workers, cancel).map_err(|_| Error::Cancelled)
+    let found = run_told(py, work, Some(&progress), |cancel| {
+        let found = search::greedy(&corpus, &rules, most, crowd, &workers, cancel);
+        if forms.changed() {
+            return Ok(None); // which has stopped it too
+        }
+        found.map(Some).map_err(|_| Error::Cancelled)
     })?;
+    let Some(found) = found else { return Ok(None) };
     let mut keeper = Column::<i64>::zeros(py, "int64", &[rows.len()])?;
     keeper.values().copy_from_slice(&found.keeper);
     let mut shared = Column::<u32>::zeros(py, "uint32", &[rows.len()])?;
     shared.values().copy_from_slice(&found.shared);
-    Ok((keeper.array, shared.array, found.candidates, found.matches, found.limited, found.left_out))
+    let counts = (found.candidates, found.matches, found.limited, found.left_out);
+    Ok(Some((keeper.array, shared.array, counts.0, counts.1, counts.2, counts.3)))
 }
 
 type ReadRecords<'py> = (

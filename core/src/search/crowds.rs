@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lists::Keys;
 use super::{Cancelled, Corpus};
+use crate::forms::Spare;
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::threads::{pieces, Cancel, Workers};
@@ -101,12 +102,12 @@ fn each<R: Send>(
     cancel: &Cancel,
     work: impl Fn(&[u64]) -> R + Sync,
 ) -> Result<Vec<R>, Cancelled> {
-    let state = || (Shingles::new(Level::detect()), Vec::new());
+    let state = || (Shingles::new(Level::detect()), Spare::default());
     let found = workers.map(pieces(members.len(), PIECE, |_| 1), state, |scratch, piece| {
         let (shingles, spare) = scratch;
         let mut found = Vec::with_capacity(piece.len());
         for &rank in &members[piece] {
-            let form = corpus.texts.get(corpus.row(rank as usize), spare);
+            let form = corpus.forms.get(corpus.row(rank as usize), spare, cancel);
             found.push(work(shingles.set(form, corpus.shingle, cancel)));
             if cancel.is_set() {
                 return Err(Cancelled);

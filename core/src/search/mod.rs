@@ -17,7 +17,7 @@ mod walk;
 
 pub use rules::{shared_values, Match, Rules};
 
-use crate::texts::Texts;
+use crate::forms::Forms;
 use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;
@@ -36,7 +36,7 @@ const COUNTED: usize = 10;
 /// The distinct documents, in keep order: rank r is row `rows[r]` of every column.
 pub struct Corpus<'a> {
     /// The normal form of each row.
-    pub texts: &'a Texts<'a>,
+    pub forms: &'a Forms<'a>,
     /// Row of each rank.
     pub rows: &'a [i64],
     /// Distinct shingles of each row.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::forms::Forms;
 use crate::minhash::Permutations;
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::sketch::{sketch_texts, Columns, Settings};
 use crate::testing::Random;
-use crate::texts::Source;
+use crate::texts::{Source, Texts};
 
 const BANDS: usize = 16;
 const ROWS: usize = 2;
@@ -44,6 +45,7 @@ fn sketched(texts: &[String]) -> Sketched {
         bands: BANDS,
         rows: ROWS,
         sample_bits: 1,
+        keep_forms: true,
     };
     let columns = Columns {
         tokens: &mut tokens,
@@ -226,8 +228,9 @@ fn equals_brute_force() {
         let texts = if round % 4 == 3 { some_pages(&mut random) } else { some_texts(&mut random) };
         let columns = sketched(&texts);
         let source = Texts::new(Source::Fixed(&columns.blob), &columns.offsets).unwrap();
+        let forms = Forms::new(source, None);
         let corpus = Corpus {
-            texts: &source,
+            forms: &forms,
             rows: &columns.rows,
             shingles: &columns.shingles,
             band_hashes: &columns.bands,

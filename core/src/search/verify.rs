@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Corpus;
+use crate::forms::Spare;
 use crate::hash_set::Lookup;
 use crate::shingles::Shingles;
 use crate::simd::Level;
@@ -34,7 +35,7 @@ pub struct Verifier {
 pub struct Scratch {
     shingles: Shingles,
     loaded: Lookup,
-    copy: Vec<u8>,
+    spare: Spare,
 }
 
 impl Default for Scratch {
@@ -42,7 +43,7 @@ impl Default for Scratch {
         Scratch {
             shingles: Shingles::new(Level::detect()),
             loaded: Lookup::default(),
-            copy: Vec::new(),
+            spare: Spare::default(),
         }
     }
 }
@@ -57,7 +58,7 @@ impl Verifier {
 
     /// Makes this document the one that `shared` compares with.
     pub fn load(&self, corpus: &Corpus, rank: u32, scratch: &mut Scratch, cancel: &Cancel) {
-        let form = corpus.texts.get(corpus.row(rank as usize), &mut scratch.copy);
+        let form = corpus.forms.get(corpus.row(rank as usize), &mut scratch.spare, cancel);
         scratch.loaded.build(scratch.shingles.set(form, corpus.shingle, cancel));
     }
 
@@ -77,7 +78,7 @@ impl Verifier {
                 scratch.loaded.count(&set)
             };
         }
-        let form = corpus.texts.get(corpus.row(kept as usize), &mut scratch.copy);
+        let form = corpus.forms.get(corpus.row(kept as usize), &mut scratch.spare, cancel);
         let set = scratch.shingles.set(form, corpus.shingle, cancel);
         // A set that was cut short by cancelling must not stay.
         if large && set.len() <= LARGE && !cancel.is_set() {

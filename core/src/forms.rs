@@ -1,0 +1,197 @@
+//! Normal forms of a corpus: kept ones, and ones that are made again from the line of JSON they came from.
+
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::normalize::Normalizer;
+use crate::records;
+use crate::simd::Level;
+use crate::texts::Texts;
+use crate::threads::Cancel;
+
+/// Bytes read between two looks at the cancel flag.
+const STEP: usize = 1 << 20;
+
+/// A file that is open for as long as the call lasts, and that its caller closes.
+pub struct Stored(ManuallyDrop<File>);
+
+impl Stored {
+    /// The file behind a descriptor. Should somebody close it meanwhile, what is read is not what it was,
+    /// and that is found out like any other change.
+    #[cfg(unix)]
+    pub fn new(descriptor: i32) -> Stored {
+        use std::os::fd::FromRawFd;
+        // SAFETY: it is never closed here; see above for what happens if others close it.
+        Stored(ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) }))
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, to: &mut [u8], start: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&*self.0, to, start)
+    }
+
+    #[cfg(not(unix))]
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+        let _ = &self.0;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Where the records of a corpus stand, a row for each document, and what each must still be.
+pub struct Places<'a> {
+    /// The file of each source; None for one whose normal forms are kept.
+    pub files: Vec<Option<Stored>>,
+    /// The source of each row, a number below that of the files.
+    pub sources: &'a [u32],
+    /// Where the line of each row begins in its file.
+    pub starts: &'a [u64],
+    /// Bytes of each line.
+    pub lengths: &'a [u64],
+    /// XXH3-128 of each line, 16 bytes a row, the first byte the highest.
+    pub digests: &'a [u8],
+    /// The field that holds the text.
+    pub text_field: &'a [u8],
+}
+
+impl Places<'_> {
+    /// Reads the line of a row; None if it can't be read or isn't what it was.
+    fn line(&self, row: usize, line: &mut Vec<u8>, cancel: &Cancel) -> Option<()> {
+        let file = self.files[self.sources[row] as usize].as_ref()?;
+        line.resize(usize::try_from(self.lengths[row]).ok()?, 0);
+        for (part, start) in line.chunks_mut(STEP).zip((self.starts[row]..).step_by(STEP)) {
+            if cancel.is_set() {
+                return None;
+            }
+            file.read_at(part, start).ok()?;
+        }
+        (xxh3_128(line).to_be_bytes() == self.digests[16 * row..][..16]).then_some(())
+    }
+}
+
+/// A thread's buffers.
+pub struct Spare {
+    copy: Vec<u8>,
+    line: Vec<u8>,
+    text: Vec<u8>,
+    normalizer: Normalizer,
+}
+
+impl Default for Spare {
+    fn default() -> Spare {
+        let normalizer = Normalizer::new(Level::detect());
+        Spare { copy: Vec::new(), line: Vec::new(), text: Vec::new(), normalizer }
+    }
+}
+
+/// The normal form of each row.
+pub struct Forms<'a> {
+    kept: Texts<'a>,
+    places: Option<Places<'a>>,
+    changed: AtomicBool,
+}
+
+impl<'a> Forms<'a> {
+    /// Those that are empty among the kept ones are made again, if there are places.
+    pub fn new(kept: Texts<'a>, places: Option<Places<'a>>) -> Forms<'a> {
+        Forms { kept, places, changed: AtomicBool::new(false) }
+    }
+
+    /// One normal form. If its line has changed it is empty, `changed` says so from then on, and the work is
+    /// asked to stop; it is empty too if the work was asked to stop before.
+    pub fn get<'b>(&'b self, row: usize, spare: &'b mut Spare, cancel: &Cancel) -> &'b [u8] {
+        let Spare { copy, line, text, normalizer } = spare;
+        let Some(places) = self.places.as_ref().filter(|_| self.kept.size(row) == 0) else {
+            return self.kept.get(row, copy);
+        };
+        text.clear();
+        let found = places.line(row, line, cancel);
+        if found.and_then(|()| records::text(line, places.text_field, text)).is_some() {
+            if let Ok(form) = normalizer.normal_form(text, cancel) {
+                return form;
+            }
+        }
+        if !cancel.is_set() {
+            self.changed.store(true, Ordering::Relaxed);
+            cancel.set();
+        }
+        &[]
+    }
+
+    /// Whether a document was asked for that is not what it was.
+    pub fn changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::texts::Source;
+    use std::io::{Seek, SeekFrom, Write};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn forms_are_made_again_unless_the_line_changed() {
+        let lines =
+            [r#"{"text":"One, TWO"}"#, r#"{"id":1,"text":"\u0041 b"}"#, r#"{"text":"three"}"#];
+        let path = std::env::temp_dir().join(format!("dedup-forms-{}", std::process::id()));
+        let open = File::options().read(true).write(true).create_new(true).open(&path);
+        let mut file = open.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.write_all(lines.join("\n").as_bytes()).unwrap();
+        let digests: Vec<u8> =
+            lines.iter().flat_map(|line| xxh3_128(line.as_bytes()).to_be_bytes()).collect();
+        let lengths = [lines[0].len() as u64, lines[1].len() as u64, lines[2].len() as u64, 0];
+        let starts = [0, lengths[0] + 1, lengths[0] + lengths[1] + 2, 0];
+        // The last row is kept.
+        let kept = || Texts::new(Source::Fixed(b"four"), &[0, 0, 0, 0, 4]).unwrap();
+        let digests = [&digests[..], &[0; 16]].concat();
+        let forms = || {
+            let places = Places {
+                files: vec![None, Some(Stored::new(file.as_raw_fd()))],
+                sources: &[1, 1, 1, 0],
+                starts: &starts,
+                lengths: &lengths,
+                digests: &digests,
+                text_field: b"text",
+            };
+            Forms::new(kept(), Some(places))
+        };
+        let (mut spare, cancel) = (Spare::default(), Cancel::new());
+        let before = forms();
+        for (row, form) in ["one two", "a b", "three", "four"].iter().enumerate().rev() {
+            assert_eq!(before.get(row, &mut spare, &cancel), form.as_bytes());
+        }
+        assert!(!before.changed() && !cancel.is_set());
+
+        (&file).seek(SeekFrom::Start(starts[1] + 9)).unwrap();
+        (&file).write_all(b"T").unwrap();
+        file.set_len(starts[2] + 3).unwrap();
+        for (row, form) in ["one two", "", "", "four"].iter().enumerate() {
+            let (after, cancel) = (forms(), Cancel::new());
+            assert_eq!(after.get(row, &mut spare, &cancel), form.as_bytes());
+            assert_eq!((after.changed(), cancel.is_set()), (form.is_empty(), form.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_cancelled_form_is_no_changed_one() {
+        let places = Places {
+            files: vec![Some(Stored::new(std::io::stdin().as_raw_fd()))],
+            sources: &[0],
+            starts: &[0],
+            lengths: &[1],
+            digests: &[0; 16],
+            text_field: b"text",
+        };
+        let forms = Forms::new(Texts::new(Source::Fixed(b""), &[0, 0]).unwrap(), Some(places));
+        let cancel = Cancel::new();
+        cancel.set();
+        assert_eq!(forms.get(0, &mut Spare::default(), &cancel), b"");
+        assert!(!forms.changed());
+    }
+}
