@@ -137,7 +137,7 @@ $(LOWER)/ready: FORCE
 	@this="$$($(this-python); $(call contents,pyproject.toml))"; [ "$$this" = "$$(cat $@ 2>/dev/null)" ] || { \
 		$(call step,lower-venv,making $(LOWER) with the oldest libraries allowed,\
 			rm -rf $(LOWER) && $(PYTHON) -m venv $(LOWER) && \
-			$(PYTHON) tools/lowest.py run build > $(LOWER)/lowest.txt && \
+			$(PYTHON) tools/lowest.py run build html pdf > $(LOWER)/lowest.txt && \
 			$(PYTHON) tools/lowest.py --as-written test > $(LOWER)/test.txt && \
 			$(LOWER)/bin/python -m pip install -r $(LOWER)/lowest.txt -r $(LOWER)/test.txt) && \
 		echo "$$this" > $@; }

@@ -24,6 +24,7 @@ from dedup.saved import SavedResult
 from dedup.settings import NORMAL_FORM_VERSION, UNICODE_VERSION, Settings
 
 _STEP = 1 << 20
+_NOT_READ = (Reason.UNREADABLE, Reason.NO_READER, Reason.READER_FAILED, Reason.OVER_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _is_gone(place: Place, cause: BaseException | None) -> bool:
     """Whether nothing can be said of a document, rather than that it is another than it was."""
     if place.path is None or place.path == STDIN:
         return True
-    return isinstance(cause, OSError) or (isinstance(cause, Refused) and cause.reason is Reason.UNREADABLE)
+    return isinstance(cause, OSError) or (isinstance(cause, Refused) and cause.reason in _NOT_READ)
 
 
 # --- counts -----------------------------------------------------------------------------------------------------------

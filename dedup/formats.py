@@ -15,7 +15,8 @@ class Entry(NamedTuple):
         called: what its files are, in messages.
         kind: ``records``, or ``text``: one document a file.
         endings: of the names of its files.
-        home: the module that reads it, and finds and writes its records.
+        home: the module that reads it, and finds and writes its records; of one document a file, the one whose
+            ``read`` is called in a worker process.
         by_row: its records are counted in rows, each of which may take several lines or none.
         seeks: it can't be read in one go from its beginning to its end.
         needs: the library that it needs, and the extra that brings it.
@@ -34,5 +35,9 @@ FORMATS = {
     "jsonl": Entry("lines of JSON", endings=("jsonl", "ndjson"), home="dedup.readers.records", by_row=False),
     "csv": Entry("CSV", endings=("csv",), home="dedup.readers.delimited"),
     "tsv": Entry("TSV", endings=("tsv", "tab"), home="dedup.readers.delimited"),
+    "html": Entry(
+        "HTML", "text", ("html", "htm", "xhtml"), "dedup.isolated.html", False, needs=("resiliparse", "html")
+    ),
+    "pdf": Entry("PDF", "text", ("pdf",), "dedup.isolated.pdf", False, needs=("pypdfium2", "pdf")),
     "text": Entry("text", kind="text", by_row=False),  # whatever has no ending that is named above
 }

@@ -29,7 +29,9 @@ class Reason(StrEnum):
     BAD_RECORD = "bad-record"  # a line that is not a JSON object, a row that is too short or too long
     NO_TEXT = "no-text"  # a record, or a whole record file, without the text field
     CORRUPT = "corrupt"  # a compressed stream that breaks off or is damaged
-    OVER_LIMIT = "over-limit"  # longer than max_record, or unpacks to more than max_bytes and max_ratio allow
+    OVER_LIMIT = "over-limit"  # longer than max_record, or takes more bytes, time or memory than the limits allow
+    NO_READER = "no-reader"  # what reads such files is not installed
+    READER_FAILED = "reader-failed"  # what reads such files crashed, or raised an error
 
 
 _BY_DESIGN = {Reason.BINARY, Reason.HIDDEN, Reason.SPECIAL, Reason.SYMLINK, Reason.SAME_FILE}

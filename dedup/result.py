@@ -200,7 +200,7 @@ class Result:
         Raises:
             InputError: one is gone, or has changed since the scan.
         """
-        with Rereader(self._catalog, self._texts) as again:
+        with Rereader(self._catalog, self._texts, self.settings) as again:
             rows = [self._row_of[document.id] for document in documents]
             texts = {row: again.text(row) for row in sorted(rows)}  # cheapest in this order
             return [texts[row] for row in rows]

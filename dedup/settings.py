@@ -15,6 +15,8 @@ SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform q
 MOST_PERMUTATIONS = 65536
 MOST_BYTES = 2**50
 DELIMITERS = frozenset(map(chr, range(128))) - frozenset('"\r\n\0')
+MOST_SECONDS = 10**6
+LEAST_MEMORY = 200_000_000  # what a worker needs before it reads anything
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
 
@@ -33,7 +35,7 @@ def found_probability(similarity: float, bands: int, rows: int) -> float:
 
 
 # Settings that the headers of earlier results don't have.
-_LATER = ("max_record", "max_bytes", "max_ratio", "format", "delimiter")
+_LATER = ("max_record", "max_bytes", "max_ratio", "format", "delimiter", "reader_seconds", "reader_memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Settings:
         max_record: bytes of one document at most; of a record, of its line.
         max_bytes: bytes that one compressed file may unpack to.
         max_ratio: how many times its own size a compressed file may unpack to, once that is 100 MB.
+        reader_seconds: how long reading one document of HTML, PDF or a plugin's format may take.
+        reader_memory: bytes of memory that this may take.
 
     Raises:
         SettingsError: a value is out of range, or no band layout reaches ``recall``.
@@ -90,6 +94,8 @@ class Settings:
     max_ratio: int = 1000
     format: str | None = None
     delimiter: str | None = None
+    reader_seconds: int = 60
+    reader_memory: int = 2_000_000_000
 
     def __post_init__(self) -> None:
         self._check_share("threshold", self.threshold)
@@ -103,6 +109,8 @@ class Settings:
         self._check_whole("max_comparisons", self.max_comparisons, 1, 2**31)
         for name in ("max_record", "max_bytes", "max_ratio"):
             self._check_whole(name, getattr(self, name), 1, MOST_BYTES)
+        self._check_whole("reader_seconds", self.reader_seconds, 1, MOST_SECONDS)
+        self._check_whole("reader_memory", self.reader_memory, LEAST_MEMORY, MOST_BYTES)
         if self.keep not in KEEP_POLICIES and not self.keep_field:
             raise SettingsError(
                 f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"

@@ -640,7 +640,7 @@ def test_an_input_that_cannot_be_read_stops_everything(
     os.mkfifo("fifo")
     os.symlink("loop", "loop")
     os.symlink("gone", "dangling")
-    monkeypatch.setattr("dedup.readers.reading.read_text", lambda file: pytest.fail("something was read"))
+    monkeypatch.setattr("dedup.readers.documents.read_text", lambda file: pytest.fail("something was read"))
     with pytest.raises(InputError, match=message) as error:
         read(inputs, DEFAULT, Catalog())  # the call itself: nothing was taken from it yet
     assert str(error.value).count("\n") <= 1

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from dedup.cli import exits
-from dedup.cli.options import colour_option, field_options, open_pair, settings_from, terminal_width, use_colour
+from dedup.cli.options import (
+    colour_option,
+    field_options,
+    open_pair,
+    reader_options,
+    settings_from,
+    terminal_width,
+    use_colour,
+)
 
 if TYPE_CHECKING:
     from dedup.difference import Difference
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object; with --stat without the differences.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the documents differ.")
 @field_options
+@reader_options
 @colour_option
 def command(
     a: str,

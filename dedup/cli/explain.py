@@ -12,6 +12,7 @@ from dedup.cli.options import (
     comparing_options,
     field_options,
     open_pair,
+    reader_options,
     settings_from,
     terminal_width,
     use_colour,
@@ -23,6 +24,7 @@ from dedup.cli.options import (
 @click.argument("b", metavar="B")
 @comparing_options
 @field_options
+@reader_options
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @colour_option
 def command(a: str, b: str, as_json: bool, color: str, **options: Any) -> None:

@@ -74,6 +74,12 @@ _FIELDS = [
     click.option("--max-ratio", type=int, default=DEFAULT.max_ratio, show_default=True, metavar="N",
                  help="How many times its own size a compressed file may unpack to, once that is 100 MB."),
 ]  # fmt: skip
+_READERS = [
+    click.option("--reader-seconds", type=int, default=DEFAULT.reader_seconds, show_default=True, metavar="N",
+                 help="How long reading one HTML or PDF file may take."),
+    click.option("--reader-memory", type=SIZE, default=DEFAULT.reader_memory, show_default="2G", metavar="SIZE",
+                 help="Memory that this may take."),
+]  # fmt: skip
 _COLOUR = [
     click.option("--color", "--colour", "color", type=click.Choice(["auto", "always", "never"]), default="auto",
                  show_default=True, help="Colours; auto: on a terminal, unless NO_COLOR is set."),
@@ -91,6 +97,7 @@ def _stack(options: list[Callable[[F], F]]) -> Callable[[F], F]:
 
 comparing_options = _stack(_COMPARING)
 field_options = _stack(_FIELDS)
+reader_options = _stack(_READERS)
 colour_option = _stack(_COLOUR)
 
 

@@ -13,7 +13,15 @@ import click
 
 from dedup.cli import exits
 from dedup.cli.file_list import all_inputs
-from dedup.cli.options import colour_option, comparing_options, field_options, settings_from, terminal_width, use_colour
+from dedup.cli.options import (
+    colour_option,
+    comparing_options,
+    field_options,
+    reader_options,
+    settings_from,
+    terminal_width,
+    use_colour,
+)
 from dedup.cli.outputs import checked_targets, write_output
 from dedup.cli.progress import ProgressLine
 
@@ -47,6 +55,7 @@ if TYPE_CHECKING:
     "value) or field:-NAME (smallest).",
 )
 @field_options
+@reader_options
 @click.option("--hidden", is_flag=True, help="Read hidden files and folders too.")
 @click.option("--strict-ids", is_flag=True, help="A record id that occurs twice is an error.")
 @click.option(

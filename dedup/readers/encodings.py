@@ -1,12 +1,13 @@
 """Which encoding some bytes are in.
 
-A byte order mark decides, then strict UTF-8, then UTF-8 with few bad bytes, then a detector: in this order,
-because detectors take short valid UTF-8 for something else.
+A byte order mark decides, then strict UTF-8, then what a page says of itself, then UTF-8 with few bad bytes, then a
+detector: in this order, because detectors take short valid UTF-8 for something else, and pages are often wrong.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from typing import NamedTuple
 
 from dedup.model import Reason
@@ -23,6 +24,14 @@ _MARKS = (
 _LEAST_TO_GUESS = 32  # bytes; of fewer nobody can tell
 _MOST_TO_GUESS = 1 << 16  # bytes that the detector sees, from where the text stops being ASCII
 _GOOD_FOR_BAD = 10  # so many characters beyond ASCII must be good UTF-8 for each place that is not
+_MOST_TO_LOOK = 1 << 12  # bytes, in which a page says its encoding
+_SAYS = re.compile(rb"""<(?:meta|\?xml)\b[^>]*?\b(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2,40})""", re.I)
+# What browsers take these for: supersets, with what people really write.
+_MEANS = {
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "cp1252"),
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"), **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"), "euc-kr": "cp949", "tis-620": "cp874",
+}  # fmt: skip
 _CONTROLS = frozenset(map(chr, range(32))) - frozenset("\t\n\v\f\r\x1a\x1b")  # in no text; ^Z ended files once
 
 # What is found on the web. Detectors know more, and then see it where it isn't.
@@ -46,8 +55,12 @@ def mark_of(raw: bytes) -> tuple[bytes, str] | None:
     return next((mark for mark in _MARKS if raw.startswith(mark[0])), None)
 
 
-def to_utf8(raw: bytes) -> tuple[bytes, How | None]:
+def to_utf8(raw: bytes, *, declares: bool = False) -> tuple[bytes, How | None]:
     """A text in UTF-8 without a byte order mark, and how it was read; None if it was UTF-8 all along.
+
+    Args:
+        raw: the text.
+        declares: whether it may say of itself which encoding it is in, as HTML does.
 
     Raises:
         Refused: the encoding can't be told, or is not what its mark says.
@@ -59,12 +72,28 @@ def to_utf8(raw: bytes) -> tuple[bytes, How | None]:
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
+        if declares and not bom and (declared := _declared(body)):
+            return declared
         cut = error.reason == "unexpected end of data"  # so all before it is good
         guessed = None if encoding != "utf-8" else _repaired(body, cut) or (None if bom else _guessed(body))
         if guessed is None:
             raise Refused(Reason.ENCODING, _where(raw, encoding, len(bom) + error.start)) from None
         return guessed
     return (body, None) if encoding == "utf-8" else (text.encode(), How(encoding, "mark"))
+
+
+def _declared(body: bytes) -> tuple[bytes, How] | None:
+    """What a page is in by its own words, if that can be."""
+    found = _SAYS.search(body[:_MOST_TO_LOOK])
+    if found is None:
+        return None
+    said = found[1].decode("ascii").lower()
+    try:
+        name = codecs.lookup(_MEANS.get(said, said)).name
+        text = body.decode(name)
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    return text.encode("utf-8", "replace"), How(name, "declared")
 
 
 def _repaired(body: bytes, cut: bool) -> tuple[bytes, How] | None:

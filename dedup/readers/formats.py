@@ -71,7 +71,9 @@ def format_of(name: str, forced: str | None = None) -> Format:
     if compression:
         stem, _, last = stem.rpartition(".")
     found = _ENDINGS.get(last.lower(), "text") if stem else "text"  # ".csv" is a hidden file, not one of CSV
-    return Format(found, compression) if found != "text" else Format("text")
+    if FORMATS[found].kind == "records":
+        return Format(found, compression)
+    return Format("text" if compression else found)
 
 
 def magic(head: bytes) -> str | None:

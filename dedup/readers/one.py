@@ -15,7 +15,8 @@ from typing import BinaryIO
 from dedup._kernels import load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
-from dedup.model import Skipped
+from dedup.model import Reason, Skipped
+from dedup.readers.documents import Documents
 from dedup.readers.formats import format_of
 from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import STDIN, shown, to_fs, to_name, without_slashes
@@ -23,7 +24,7 @@ from dedup.readers.record_files import Job, home_of
 from dedup.readers.records import BOM, id_of, text_of
 from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
 from dedup.readers.strict_json import NotJson, parse_json
-from dedup.readers.text import OwnResult, decode, read_text
+from dedup.readers.text import OwnResult, decode
 from dedup.readers.unpack import Damaged, Limits
 from dedup.settings import Settings
 
@@ -82,8 +83,8 @@ def _stat(name: str) -> os.stat_result | None:
 
 def _text_file(name: str, settings: Settings) -> str:
     try:
-        with open_regular(name, follow=True)[0] as file:
-            return _decoded(name, read_text(file, settings.max_record))
+        with Documents(settings) as documents:
+            return documents.read(name, follow=True).text.decode()
     except OwnResult:
         raise InputError(f"{shown(name)} is a result of dedup, not a document\nGive one of its documents") from None
     except Refused as refusal:
@@ -98,7 +99,10 @@ def _decoded(name: str, raw: bytes) -> str:
 
 
 def _unreadable(name: str, refusal: Refused) -> InputError:
-    return InputError(f"{shown(name)} can't be read: {refusal.reason}, {refusal.detail}\nGive a text file in UTF-8")
+    remedy = "Give a text file in UTF-8"
+    if refusal.reason is Reason.NO_READER:
+        remedy = "Install what is missing, or give another file"
+    return InputError(f"{shown(name)} can't be read: {refusal.reason}, {refusal.detail}\n{remedy}")
 
 
 def _only_record(path: str, settings: Settings) -> tuple[str, str]:

@@ -12,14 +12,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import IO, Any, BinaryIO
 
-import xxhash
-
 from dedup._arrays import Texts, offsets_of
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.formats import FORMATS
 from dedup.model import Decoded, Input, Reason, Skipped, id_key
+from dedup.readers.documents import Ahead
 from dedup.readers.encodings import mark_of
 from dedup.readers.formats import (
     COMPRESSED,
@@ -34,7 +33,7 @@ from dedup.readers.formats import (
 from dedup.readers.names import STDIN
 from dedup.readers.record_files import Job, Reader, home_of
 from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, unpacked, words_of
-from dedup.readers.text import OwnResult, read_as, read_text
+from dedup.readers.text import OwnResult
 from dedup.readers.tree import Found, Listing, list_inputs
 from dedup.readers.unpack import Damaged, Limits, OverLimit
 from dedup.settings import Settings
@@ -112,6 +111,7 @@ class _Reading:
         self._tmp = tmp
         self._room = _most_open() if keep_open else 0  # for files that are kept open
         self._bytes = 0
+        self._ahead = Ahead(listing.files, settings, threads)
         self._documents = [0] * len(listing.inputs)
         self._skipped = [0] * len(listing.inputs)
         self._record_files: dict[str, Input] = {}
@@ -121,6 +121,13 @@ class _Reading:
 
     def batches(self, batch_bytes: int, on_progress: Progress | None) -> Generator[Texts, None, None]:
         """Every text, in batches."""
+        with self._ahead:
+            yield from self._batches(batch_bytes, on_progress)
+        self._finish()
+        if on_progress:
+            on_progress(self._bytes, len(self._catalog))
+
+    def _batches(self, batch_bytes: int, on_progress: Progress | None) -> Generator[Texts, None, None]:
         batch: list[bytes] = []
         size = 0
         for file in self._listing.files:
@@ -145,9 +152,6 @@ class _Reading:
                             on_progress(self._bytes, len(self._catalog))
         if batch:
             yield _together(batch)
-        self._finish()
-        if on_progress:
-            on_progress(self._bytes, len(self._catalog))
 
     def _texts(self, file: Found) -> Generator[bytes | Texts, None, None]:
         """The texts of one file; where there are none, a record says why."""
@@ -165,22 +169,20 @@ class _Reading:
             self._own.add(file.id)
             return
         except Refused as refusal:
+            self._bytes += refusal.size
             self._skip(file.given, Skipped(file.id, refusal.reason, refusal.detail))
         for other, given in file.others:
             self._skip(given, Skipped(other, Reason.SAME_FILE, f"the same file as {file.id}"))
 
     def _text_file(self, file: Found) -> bytes:
-        opened, info = open_regular(file.id, follow=file.named)
-        with opened:
-            raw = read_text(opened, self._settings.max_record)
-        self._bytes += len(raw)
-        text, how = read_as(raw)
-        if how is not None:
-            self._catalog.decoded.append(Decoded(file.id, *how))
-        source = Source(file.id, "text", file.id, time=info.st_mtime, follow=file.named)
+        read = self._ahead.take(file)
+        self._bytes += read.size
+        if read.how is not None:
+            self._catalog.decoded.append(Decoded(file.id, *read.how))
+        source = Source(file.id, "text", file.id, time=read.time, follow=file.named)
         number = self._catalog.add_source(source)
-        self._catalog.add(number, file.id, size=len(raw), digest=xxhash.xxh3_128_digest(raw))
-        return text
+        self._catalog.add(number, file.id, size=read.size, digest=read.digest)
+        return read.text
 
     def _record_file(self, file: Found, how: Format) -> Iterator[Texts]:
         self._record_files[file.id] = Input(file.id, "records", 0, 0, given=file.named)

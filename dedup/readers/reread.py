@@ -13,16 +13,20 @@ import xxhash
 from dedup._arrays import Texts, encode, offsets_of
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
-from dedup.model import Place
+from dedup.model import Place, Reason
+from dedup.readers.documents import Documents
 from dedup.readers.names import shown
 from dedup.readers.record_files import Finder, home_of
 from dedup.readers.records import text_of
 from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
 from dedup.readers.strict_json import NotJson
-from dedup.readers.text import OwnResult, decode, read_text
+from dedup.readers.text import OwnResult
 from dedup.readers.unpack import Damaged
+from dedup.settings import MOST_BYTES, Settings
 
 _STEP = 1 << 20
+_NOT_ITS_FAULT = (Reason.NO_READER, Reason.READER_FAILED, Reason.OVER_LIMIT)  # of a document whose bytes are the same
+_REMEDY = "Read it with what it was scanned with: the same libraries, plugins and limits"
 
 
 class Rereader:
@@ -31,11 +35,16 @@ class Rereader:
     Args:
         catalog: where the documents are.
         memory: the text of a row, for documents that were given in memory.
+        settings: the limits of reading; the default ones if None.
     """
 
-    def __init__(self, catalog: Catalog, memory: Callable[[int], str] | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog, memory: Callable[[int], str] | None = None, settings: Settings | None = None
+    ) -> None:
         self._catalog = catalog
         self._memory = memory
+        self._settings = settings or Settings(max_record=MOST_BYTES)
+        self._documents = Documents(self._settings)
         self._open: tuple[Source, IO[bytes], bool] | None = None  # and whether it can seek
         self._finders: dict[int, Finder] = {}  # of sources whose records are counted in rows, by id()
 
@@ -57,6 +66,8 @@ class Rereader:
                 return self._whole_file(source, place)
             return text_of(self._line(source, place), source.text_fields)
         except (Refused, Damaged, OwnResult, NotJson, OSError) as error:
+            if isinstance(error, Refused) and error.reason in _NOT_ITS_FAULT:
+                raise InputError(f"{_where(place)} can't be read again: {error.detail}\n{_REMEDY}") from error
             what = words_of(error) if isinstance(error, OSError) else str(error) or "not what it was"
             raise _changed(place, what) from error
 
@@ -72,13 +83,14 @@ class Rereader:
         self._open = None
         for finder in self._finders.values():
             finder.close()
+        self._documents.close()
+        self._documents = Documents(self._settings)
 
     def _whole_file(self, source: Source, place: Place) -> str:
         assert source.open_path is not None
-        with open_regular(source.open_path, follow=source.follow)[0] as file:
-            raw = read_text(file)
+        raw, _ = self._documents.raw(source.open_path, follow=source.follow)
         _check(raw, place)
-        return decode(raw).decode()
+        return self._documents.text(source.open_path, raw)[0].decode()
 
     def _line(self, source: Source, place: Place) -> bytes:
         assert place.offset is not None and place.length is not None
@@ -229,7 +241,11 @@ def _check(raw: bytes, place: Place) -> None:
 
 
 def _changed(place: Place, what: str) -> InputError:
+    return InputError(f"{_where(place)} has changed since it was read: {what}\nScan again")
+
+
+def _where(place: Place) -> str:
     where = shown(place.path or place.id)
-    if place.is_record:
-        where += f", line {place.line}" if place.row is None else f", row {place.row}"
-    return InputError(f"{where} has changed since it was read: {what}\nScan again")
+    if not place.is_record:
+        return where
+    return where + (f", line {place.line}" if place.row is None else f", row {place.row}")

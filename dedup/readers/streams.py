@@ -35,12 +35,18 @@ _KINDS = {
 
 
 class Refused(Exception):
-    """One file or record that isn't read, with what its `skipped` record says."""
+    """One file or record that isn't read, with what its `skipped` record says.
+
+    Attributes:
+        reason, detail: what that says.
+        size: bytes that were read in vain.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.size = 0
 
 
 class _Hash(Protocol):

@@ -16,8 +16,8 @@ class OwnResult(Exception):
     """The file is an earlier result of ours, which is never input."""
 
 
-def read_text(file: io.FileIO, limit: int = MOST_BYTES) -> bytes:
-    """All bytes of a file that may be a text, ``limit`` at most.
+def read_text(file: io.FileIO, limit: int = MOST_BYTES, *, is_text: bool = True) -> bytes:
+    """All bytes of a file that may be a text, ``limit`` at most; unless ``is_text``, of one that a reader knows.
 
     Raises:
         OwnResult: it is a result of ours.
@@ -29,9 +29,8 @@ def read_text(file: io.FileIO, limit: int = MOST_BYTES) -> bytes:
             raise BlockingIOError(11, "no data to read now")
         if is_own_result(head):
             raise OwnResult
-        if mark_of(head) is None and (kind := magic(head)):
-            raise Refused(Reason.BINARY, kind)  # before all of a large one is read
-        _refuse_nul(head)
+        if is_text:
+            _refuse_binary(head)  # before all of a large one is read
         size = os.fstat(file.fileno()).st_size
         if max(size, len(head)) > limit:
             raise too_long(limit)
@@ -71,19 +70,24 @@ def decode(raw: bytes) -> bytes:
     return read_as(raw)[0]
 
 
-def read_as(raw: bytes) -> tuple[bytes, How | None]:
+def read_as(raw: bytes, *, declares: bool = False) -> tuple[bytes, How | None]:
     """The text in UTF-8, without a byte order mark, and how it was read; None if it is plain UTF-8.
+
+    Args:
+        raw: the text.
+        declares: whether it may say of itself which encoding it is in, as HTML does.
 
     Raises:
         Refused: it is no text, or in an encoding that we can't tell.
     """
-    if mark_of(raw) is None:
-        if kind := magic(raw):
-            raise Refused(Reason.BINARY, kind)
-        _refuse_nul(raw)
-    return to_utf8(raw)
+    _refuse_binary(raw)
+    return to_utf8(raw, declares=declares)
 
 
-def _refuse_nul(raw: bytes) -> None:
-    if mark_of(raw) is None and (at := raw.find(b"\0")) >= 0:
+def _refuse_binary(raw: bytes) -> None:
+    if mark_of(raw) is not None:
+        return
+    if kind := magic(raw):
+        raise Refused(Reason.BINARY, kind)
+    if (at := raw.find(b"\0")) >= 0:
         raise Refused(Reason.BINARY, f"a NUL at byte {at}")

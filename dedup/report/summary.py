@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dedup.errors import InputError
-from dedup.model import UNREAD, Cluster, Drop, Kept, Relation, Skipped
+from dedup.model import UNREAD, Cluster, Drop, Kept, Reason, Relation, Skipped
 from dedup.report.clean import visible
 from dedup.report.lost import LONGEST
 from dedup.report.next_steps import next_steps
@@ -83,12 +83,17 @@ def _not_read(skipped: Sequence[Skipped], style: Style) -> Iterator[str]:
     yield style.warning(f"{len(skipped):,} not read: {', '.join(parts)}")
     # What should have been read comes first; what is left out by design is named only when asked for.
     named = sorted(skipped, key=lambda record: record.reason not in UNREAD)
+    told = len(skipped)
     if not style.verbose:
-        named = [record for record in named if record.reason in UNREAD][:NAMED]
+        missing = Counter(record.detail for record in skipped if record.reason is Reason.NO_READER)
+        for detail, count in sorted(missing.items()):  # one remedy for all of them
+            yield f"  {plural(count, 'file')}: {visible(detail)}"
+        told -= missing.total()
+        named = [record for record in named if record.reason in UNREAD - {Reason.NO_READER}][:NAMED]
     for record in named:
         yield f"  {name_of(record.id)}: {record.reason.value}: {visible(record.detail)}"
-    if len(named) < len(skipped):
-        yield style.dim(f"  {len(skipped) - len(named):,} more: -v names them, the result file has them all")
+    if len(named) < told:
+        yield style.dim(f"  {told - len(named):,} more: -v names them, the result file has them all")
 
 
 def _found(result: Result, style: Style) -> Iterator[str]:

@@ -64,7 +64,7 @@ class SavedTexts:
         self._result = result
         self._catalog = Catalog()
         self._sources: dict[str, int] = {}
-        self._again = Rereader(self._catalog)
+        self._again = Rereader(self._catalog, settings=result.settings)
 
     def text(self, document: Kept | Drop) -> str:
         """The text of one document.
