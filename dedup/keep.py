@@ -20,7 +20,7 @@ from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
 from dedup.forms import forms_of, in_batches
 from dedup.model import Relation, id_key
-from dedup.settings import Settings
+from dedup.settings import TIMED, Settings
 from dedup.verify import preference, relation
 
 
@@ -92,7 +92,7 @@ def policy_key(policy: str, catalog: Catalog) -> PolicyKey | None:
         return lambda row: row
     if policy == "path":
         return lambda row: catalog.id_bytes(row)
-    if policy in ("newest", "oldest"):
+    if policy in TIMED:
         sign = -1 if policy == "newest" else 1
         return lambda row: _missing_last(catalog.time(row), sign)
     sign = 1 if policy.startswith("field:-") else -1

@@ -69,6 +69,7 @@ class Place:
         offset, length: its line in bytes, without the newline (of the decompressed stream).
         bytes: size of its raw bytes; digest: their XXH3-128, 32 hexadecimal digits.
         row: row in its record file, from 1, instead of a line; its raw bytes are then its text in UTF-8.
+        time: seconds since 1970; only in results whose keep policy looks at times.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Place:
     bytes: int
     digest: str
     row: int | None = None
+    time: float | None = None
 
     @property
     def is_record(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from dedup.keep import Assignment
 from dedup.model import UNREAD, Cluster, Decoded, Drop, Funnel, Input, Kept, Limit, Place, Relation, Skipped, id_key
 from dedup.progress import Step
 from dedup.readers import Rereader
-from dedup.settings import Settings
+from dedup.settings import TIMED, Settings
 from dedup.writers import encode_line, write_lines
 
 if TYPE_CHECKING:
@@ -152,15 +153,26 @@ class Result:
             yield Cluster(number, kept[place], tuple(members), blocked[place])
 
     def _kept(self, rows: I64) -> list[Kept]:
-        columns = self._catalog.places_of(rows), self._tokens[rows].tolist(), self._shingles[rows].tolist()
+        columns = self._places(rows), self._tokens[rows].tolist(), self._shingles[rows].tolist()
         return list(map(Kept, *columns))
+
+    def _places(self, rows: I64) -> list[Place]:
+        """Where documents are; with their times only if the policy looks at them, since touching changes them."""
+        places = self._catalog.places_of(rows)
+        if self.settings.keep not in TIMED:
+            return places
+        times = map(self._catalog.time, rows.tolist())
+        return [
+            place if time is None or not isfinite(time) else replace(place, time=time)
+            for place, time in zip(places, times, strict=True)
+        ]
 
     def _drops(self, rows: I64) -> list[Drop]:
         """Column by column: one by one it takes several times as long."""
         ranks = self._unique.rank_of[rows]
         keepers = self._assignment.keeper[ranks]
         columns = (
-            self._catalog.places_of(rows),
+            self._places(rows),
             self._tokens[rows].tolist(),
             self._shingles[rows].tolist(),
             self._shingles[self._unique.rows[keepers]].tolist(),
@@ -314,6 +326,8 @@ def _with_place(record: dict[str, Any], place: Place, tokens: int, shingles: int
     record["shingles"] = shingles
     record["bytes"] = place.bytes
     record["digest"] = f"xxh3_128:{place.digest}"
+    if place.time is not None:
+        record["time"] = place.time
     return record
 
 

@@ -17,6 +17,7 @@ MOST_BYTES = 2**50
 DELIMITERS = frozenset(map(chr, range(128))) - frozenset('"\r\n\0')
 MOST_SECONDS = 10**6
 LEAST_MEMORY = 200_000_000  # what a worker needs before it reads anything
+TIMED = ("newest", "oldest")  # the keep policies that look at times
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
 

@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
 
 Found: TypeAlias = "Result | SavedResult"
-Decisions: TypeAlias = "Mapping[str, Decision] | None"
+
+
+class How(NamedTuple):
+    """What reports leave out and add.
+
+    Attributes:
+        redact: pages have no texts.
+        decisions: of a review, by the id of the dropped document; None if there was none.
+        date_field: field of records that holds their dates, for pages.
+    """
+
+    redact: bool = False
+    decisions: Mapping[str, Decision] | None = None
+    date_field: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -25,7 +38,7 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
-def _result(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
+def _result(result: Found, path: str, how: How) -> Outcome:
     from dedup.result import Result
 
     assert isinstance(result, Result), "a result that was read back is a file already"
@@ -33,20 +46,20 @@ def _result(result: Found, path: str, redact: bool, decisions: Decisions) -> Out
     return Outcome()
 
 
-def _csv(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
+def _csv(result: Found, path: str, how: How) -> Outcome:
     from dedup.report.csv_table import write_csv
     from dedup.report.decided import Decided
 
-    write_csv(result.clusters, path, None if decisions is None else Decided(result.clusters, decisions))
+    write_csv(result.clusters, path, None if how.decisions is None else Decided(result.clusters, how.decisions))
     return Outcome()
 
 
-def _markdown(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
+def _markdown(result: Found, path: str, how: How) -> Outcome:
     from dedup.report.decided import Decided
     from dedup.report.markdown import write_markdown
     from dedup.saved import SavedResult
 
-    decided = None if decisions is None else Decided(result.clusters, decisions)
+    decided = None if how.decisions is None else Decided(result.clusters, how.decisions)
     if not isinstance(result, SavedResult):
         write_markdown(result, result.texts, path, decided)
         return Outcome()
@@ -55,11 +68,11 @@ def _markdown(result: Found, path: str, redact: bool, decisions: Decisions) -> O
     return Outcome()
 
 
-def _page(result: Found, path: str, redact: bool, decisions: Decisions) -> Outcome:
+def _page(result: Found, path: str, how: How) -> Outcome:
     from dedup.report.page import PageOptions, write_page
     from dedup.report.style import name_of, plural
 
-    written = write_page(result, path, PageOptions(redact=redact), decisions)
+    written = write_page(result, path, PageOptions(redact=how.redact), how.decisions, how.date_field)
     if written.folder is None:
         return Outcome(written.unreadable)
     pages = plural(written.pages, "page")
@@ -67,7 +80,7 @@ def _page(result: Found, path: str, redact: bool, decisions: Decisions) -> Outco
     return Outcome(written.unreadable, note)
 
 
-WRITERS: dict[str, Callable[[Found, str, bool, Decisions], Outcome]] = {
+WRITERS: dict[str, Callable[[Found, str, How], Outcome]] = {
     ".jsonl": _result,
     ".ndjson": _result,
     ".json": _result,
@@ -120,13 +133,13 @@ def checked_targets(outputs: Iterable[str], *, redact: bool, reports_only: bool 
     return targets
 
 
-def write_output(result: Found, target: str, *, redact: bool, decisions: Decisions = None) -> Outcome:
-    """Write what the ending asks for; a device gets the result. Reports show the decisions, if there was a review.
+def write_output(result: Found, target: str, how: How) -> Outcome:
+    """Write what the ending asks for; a device gets the result.
 
     Raises:
         OutputError: it can't be written.
     """
-    return WRITERS.get(_ending(target), _result)(result, target, redact, decisions)
+    return WRITERS.get(_ending(target), _result)(result, target, how)
 
 
 def _ending(target: str) -> str:

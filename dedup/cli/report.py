@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dedup.cli import exits
-from dedup.cli.outputs import checked_targets, write_output
+from dedup.cli.outputs import How, checked_targets, write_output
 
 if TYPE_CHECKING:
     from dedup.decisions import Decision
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     help="Where to: a page (.html), Markdown (.md) or a table (.csv). May be repeated.",
 )
 @click.option("--decisions", metavar="FILE", help="Decisions of a review; by default those beside RESULT, if any.")
+@click.option(
+    "--date-field", metavar="NAME", help="Field of the records with their dates: clusters over time, in a page."
+)
 @click.option("--redact", is_flag=True, help="Leave texts out of a page: scores and ids only.")
-def command(result: str, outputs: tuple[str, ...], decisions: str | None, redact: bool) -> None:
+def command(result: str, outputs: tuple[str, ...], decisions: str | None, date_field: str | None, redact: bool) -> None:
     """Write a report of RESULT, a result file that dedup scan wrote (- is stdin).
 
     The texts are read again from where the scan found them. One that is gone or has changed is said, not
@@ -44,10 +47,10 @@ def command(result: str, outputs: tuple[str, ...], decisions: str | None, redact
     from dedup.saved import load_result
 
     loaded = load_result(result)
-    made = _decisions(loaded, result, decisions)
+    how = How(redact, _decisions(loaded, result, decisions), date_field)
     whole = True
     for target in targets:
-        unread, note = write_output(loaded, target, redact=redact, decisions=made)
+        unread, note = write_output(loaded, target, how)
         if note:
             click.echo(f"dedup: {note}", err=True)
         if unread:

@@ -22,7 +22,7 @@ from dedup.cli.options import (
     terminal_width,
     use_colour,
 )
-from dedup.cli.outputs import checked_targets, write_output
+from dedup.cli.outputs import How, checked_targets, write_output
 from dedup.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def command(
         )
         after.step("write")
         progress.write()
-        notes = [write_output(result, file, redact=redact).note for file in files]
+        notes = [write_output(result, file, How(redact)).note for file in files]
     if not quiet:
         _say(notes, result.kernel)
     seconds = time.monotonic() - started

@@ -57,6 +57,17 @@ def text_of(line: bytes, text_fields: Sequence[str]) -> str:
     return text
 
 
+def field_of(line: bytes, name: str) -> Any:
+    """The value of a field in one line of a record file; None if it isn't there.
+
+    Raises:
+        NotJson: the line is no JSON.
+    """
+    record = parse_json(line.removeprefix(BOM))
+    value = lookup(record, name) if isinstance(record, dict) else _MISSING
+    return None if value is _MISSING else value
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a record has no text."""

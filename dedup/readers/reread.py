@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import IO, Any, cast
@@ -59,17 +60,22 @@ class Rereader:
             assert self._memory is not None, "documents in memory need their texts"
             return self._memory(row)
         place = self._catalog.place(row)
-        try:
+        with _told(place):
             if place.row is not None:
                 return self._row(source, place, self._catalog.span(row))
             if place.line is None:
                 return self._whole_file(source, place)
             return text_of(self._line(source, place), source.text_fields)
-        except (Refused, Damaged, OwnResult, NotJson, OSError) as error:
-            if isinstance(error, Refused) and error.reason in _NOT_ITS_FAULT:
-                raise InputError(f"{_where(place)} can't be read again: {error.detail}\n{_REMEDY}") from error
-            what = words_of(error) if isinstance(error, OSError) else str(error) or "not what it was"
-            raise _changed(place, what) from error
+
+    def line(self, row: int) -> bytes:
+        """The line of a record that stands in one.
+
+        Raises:
+            InputError: it is gone, or has changed since it was read.
+        """
+        place = self._catalog.place(row)
+        with _told(place):
+            return self._line(self._catalog.source(row), place)
 
     def texts(self, rows: Sequence[int]) -> Texts:
         """The texts of several documents, in the order asked for."""
@@ -233,6 +239,18 @@ class _Borrowed(io.RawIOBase):
 
     def tell(self) -> int:
         return self._file.tell()
+
+
+@contextmanager
+def _told(place: Place) -> Iterator[None]:
+    """Whatever keeps a document from being read is one kind of error, with its place."""
+    try:
+        yield
+    except (Refused, Damaged, OwnResult, NotJson, OSError) as error:
+        if isinstance(error, Refused) and error.reason in _NOT_ITS_FAULT:
+            raise InputError(f"{_where(place)} can't be read again: {error.detail}\n{_REMEDY}") from error
+        what = words_of(error) if isinstance(error, OSError) else str(error) or "not what it was"
+        raise _changed(place, what) from error
 
 
 def _check(raw: bytes, place: Place) -> None:

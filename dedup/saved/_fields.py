@@ -50,6 +50,13 @@ class Fields:
             raise self.wrong(f"{name} is {value!r}, not a count")
         return value
 
+    def seconds(self, record: dict[str, Any], name: str) -> float:
+        """A time, as a number of seconds."""
+        value = record.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(f"{name} is {shown(repr(value)[:80])}, not a number")
+        return float(value)
+
     def share(self, record: dict[str, Any], name: str) -> float:
         """A number from 0 to 1."""
         value = record.get(name)

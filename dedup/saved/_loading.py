@@ -229,6 +229,7 @@ class _Loading(Fields):
             bytes=self.count(record, "bytes"),
             digest=self.digest(record),
             row=self.count(record, "row") if "row" in record else None,
+            time=self.seconds(record, "time") if "time" in record else None,
         )
         if place.id in self._ids:
             raise self.wrong(f"the document {shown(place.id)} stands in an earlier line too")

@@ -13,6 +13,7 @@ from dedup.model import Cluster, Drop, Input, Kept, Limit, Skipped
 from dedup.readers import Rereader
 from dedup.readers.formats import format_of
 from dedup.readers.names import STDIN, shown
+from dedup.readers.records import field_of
 from dedup.settings import Settings
 
 
@@ -78,6 +79,21 @@ class SavedTexts:
             raise InputError(
                 f"{shown(place.id)} was read from {where}, so its text can't be read again\nScan a file instead"
             )
+        return self._again.text(self._row(document))
+
+    def value(self, document: Kept | Drop, field: str) -> Any:
+        """The value of a field of a record that stands in a line; None of any other document, and if there is none.
+
+        Raises:
+            InputError: as `text`.
+        """
+        if document.place.line is None or document.place.path == STDIN:
+            return None
+        return field_of(self._again.line(self._row(document)), field)
+
+    def _row(self, document: Kept | Drop) -> int:
+        place = document.place
+        assert place.path is not None
         row = len(self._catalog)
         self._catalog.add(
             self._source(place.path),
@@ -88,7 +104,7 @@ class SavedTexts:
             offset=place.offset or 0,
             length=place.length or 0,
         )
-        return self._again.text(row)
+        return row
 
     def _source(self, path: str) -> int:
         if path not in self._sources:

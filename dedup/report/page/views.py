@@ -11,6 +11,7 @@ from dedup.model import Cluster, Drop, Funnel, Input, Kept, Limit, Relation, Ski
 from dedup.report.decided import Decided, Fate, Outcomes
 from dedup.report.lost import DocumentLoss, RunLoss
 from dedup.report.page.pairs import Pair, pair_of
+from dedup.report.page.timeline import Timeline, timeline, words
 from dedup.settings import Settings
 
 QUOTED = 300  # characters of a passage that would be lost, in the overview
@@ -27,6 +28,12 @@ class Texts(Protocol):
     def __call__(self, documents: Sequence[Kept | Drop], /) -> list[str | InputError]: ...
 
 
+class Times(Protocol):
+    """The times of documents, by id, as far as they are known."""
+
+    def __call__(self, documents: Sequence[Kept | Drop], /) -> dict[str, float]: ...
+
+
 class Found(NamedTuple):
     """What a page is made of, fresh from a scan or read back."""
 
@@ -39,6 +46,7 @@ class Found(NamedTuple):
     summary: dict[str, int]
     funnel: Funnel | None
     texts: Texts
+    times: Times
     decided: Decided | None = None
 
 
@@ -79,6 +87,7 @@ class Member:
     pair: Pair | None
     note: str
     fate: Fate | None = None
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class ClusterView:
         what: what becomes of it. saved: bytes of the documents that go.
         words_lost: words that would be lost; None where nothing was compared.
         relations: how many dropped documents there are of each.
+        time: of the kept document, for people. timeline: of those that are listed, where times are known.
     """
 
     cluster: Cluster
@@ -98,6 +108,8 @@ class ClusterView:
     saved: int
     words_lost: int | None
     relations: dict[str, int]
+    time: str = ""
+    timeline: Timeline | None = None
 
 
 @dataclass(slots=True)
@@ -145,9 +157,26 @@ def chosen(clusters: Sequence[Cluster], options: PageOptions) -> list[Cluster]:
 def cluster_views(found: Found, options: PageOptions, gathered: Gathered) -> Iterator[ClusterView]:
     """The clusters that are shown, one by one; what is learned on the way goes to ``gathered``."""
     for part in _in_parts(chosen(found.clusters, options)):
-        texts = {} if options.redact else _read(part, found.texts, options)
+        shown: list[Kept | Drop] = []
         for cluster in part:
-            yield _view(cluster, texts, options, gathered, found.decided)
+            shown += [cluster.keep, *cluster.drops[: options.members]]
+        read = _Read(
+            {} if options.redact else _read(part, found.texts, options),
+            found.times(shown),
+        )
+        for cluster in part:
+            yield _view(cluster, read, options, gathered, found.decided)
+
+
+class _Read(NamedTuple):
+    """What was read of some clusters: texts, or why not, and times, both by id."""
+
+    texts: dict[str, str | InputError]
+    times: dict[str, float]
+
+    def time(self, document: Kept | Drop) -> str:
+        """A document's time for people, if it is known."""
+        return words(self.times[document.id]) if document.id in self.times else ""
 
 
 def _in_parts(clusters: Sequence[Cluster]) -> Iterator[list[Cluster]]:
@@ -175,11 +204,7 @@ def _read(clusters: Sequence[Cluster], texts: Texts, options: PageOptions) -> di
 
 
 def _view(
-    cluster: Cluster,
-    texts: dict[str, str | InputError],
-    options: PageOptions,
-    gathered: Gathered,
-    decided: Decided | None,
+    cluster: Cluster, read: _Read, options: PageOptions, gathered: Gathered, decided: Decided | None
 ) -> ClusterView:
     members: list[Member] = []
     lost = None
@@ -189,16 +214,18 @@ def _view(
         key = f"c{cluster.number}p{at}"
         full = gathered.drawn - drawn > options.cluster_text
         fate = what.fate(drop) if decided else None
-        pair, note = (None, FULL) if full else _compared(key, cluster, drop, texts, options, gathered, fate)
+        pair, note = (None, FULL) if full else _compared(key, cluster, drop, read.texts, options, gathered, fate)
         if pair is not None:
             lost = (lost or 0) + pair.words_lost
-        members.append(Member(drop, pair, note, fate))
+        members.append(Member(drop, pair, note, fate, read.time(drop)))
     gathered.listed += len(members)
     relations = {relation.value: 0 for relation in Relation}
     for drop in cluster.drops:
         relations[drop.relation.value] += 1
     saved = sum(document.place.bytes for document in what.goes)
-    return ClusterView(cluster, members, what, saved, lost, relations)
+    listed: list[Kept | Drop] = [cluster.keep, *(member.drop for member in members)]
+    over_time = timeline(listed, read.times, frozenset(d.id for d in listed if d.id not in what.gone))
+    return ClusterView(cluster, members, what, saved, lost, relations, read.time(cluster.keep), over_time)
 
 
 def _compared(

@@ -63,6 +63,7 @@ def write_page(
     path: str | os.PathLike[str],
     options: PageOptions | None = None,
     decisions: Mapping[str, Decision] | None = None,
+    date_field: str | None = None,
 ) -> Written:
     """Write the report of a result as a page: afterwards ``path`` is what it was, or whole.
 
@@ -71,6 +72,7 @@ def write_page(
         path: the page.
         options: how it is made.
         decisions: what a person decided, by the id of the dropped document; None if there was no review.
+        date_field: field of the records of a saved result that holds their dates.
 
     Raises:
         OutputError: it can't be written, or there is a file that is no page of ours.
@@ -81,7 +83,7 @@ def write_page(
     old, new = Folder.of(name, OPENING), None
     try:
         with ExitStack() as stack:
-            found = stack.enter_context(opened(result))
+            found = stack.enter_context(opened(result, date_field))
             if decisions is not None:
                 found = found._replace(decided=Decided(found.clusters, decisions))
             page = stack.enter_context(atomic_writer(path))
@@ -155,7 +157,9 @@ class _Writer:
             self._body.write(html)
             drawn.append(Sheet(start, start + len(html), [view.cluster.number]))
             start += len(html)
-            self._rows.append(replace(view, members=[Member(member.drop, None, "") for member in view.members]))
+            self._rows.append(
+                replace(view, timeline=None, members=[Member(member.drop, None, "") for member in view.members])
+            )
         o = self._options
         if whole or (start <= o.page_bytes and len(drawn) <= o.page_clusters):
             return [Sheet(0, start, [sheet.clusters[0] for sheet in drawn])]
