@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup.readers.streams import BUFFER, Refused
+from dedup.readers import streams
+from dedup.readers.streams import Refused
 from dedup.readers.unpack import Damaged
 
-CHUNK = 8 << 20  # bytes of lines that are read at once
+CHUNK = 8 << 20  # bytes of lines that come out at once
+BUFFER = 2 * streams.BUFFER  # bytes that are read at once: more than a stream's own buffer, which is passed by then
 
 
 class TooLong(NamedTuple):
@@ -37,39 +39,56 @@ def whole_lines(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLo
 
 
 def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
-    """The same, but lines that are whole in a piece may be too long."""
-    parts: list[bytes] = []
-    size = 0  # of the parts
+    """The same, but lines that are whole in a piece may be too long.
+
+    Everything is read to its place in one buffer that is used again, and copied once, as a piece.
+    """
+    buffer = bytearray(CHUNK)
+    size = 0  # bytes that are in the buffer
     rest = 0  # of the line at their end, which goes on
     while True:
+        if size == len(buffer):
+            buffer += bytes(CHUNK)  # for one long line; in place, where the system can
         try:
-            block = stream.read1(BUFFER)
+            count = _read(stream, buffer, size)
         except (Refused, Damaged, OSError):
             if size > rest:
-                yield b"".join(parts)[: size - rest]
+                yield _first(buffer, size - rest)
             raise
-        if not block:
+        if not count:
             break
-        parts.append(block)
-        size += len(block)
-        end = block.rfind(b"\n") + 1
-        rest = len(block) - end if end else rest + len(block)
+        size += count
+        end = buffer.rfind(b"\n", size - count, size) + 1
+        rest = size - end if end else rest + count
         if rest > limit:
-            joined = b"".join(parts)
             if size > rest:
-                yield joined[: size - rest]
-            del joined, parts, block
+                yield _first(buffer, size - rest)
             length, following = _skip_line(stream, rest)
             yield TooLong(length)
-            parts = [following]
+            buffer = bytearray(following).ljust(CHUNK)
             size = len(following)
             rest = size - following.rfind(b"\n") - 1
-        elif end and size >= CHUNK:
-            joined = b"".join(parts)
-            yield joined[: size - rest]
-            parts, size = [joined[size - rest :]], rest
+        elif size == len(buffer) and size > rest:
+            yield _first(buffer, size - rest)
+            if size > 2 * CHUNK:
+                buffer = buffer[size - rest : size].ljust(CHUNK)
+            else:
+                buffer[:rest] = buffer[size - rest : size]
+            size = rest
     if size:
-        yield b"".join(parts)
+        yield _first(buffer, size)
+
+
+def _first(buffer: bytearray, size: int) -> bytes:
+    with memoryview(buffer) as view:
+        return bytes(view[:size])
+
+
+def _read(stream: io.BufferedReader, buffer: bytearray, at: int) -> int:
+    """Read to a place in a buffer and behind it; 0 at the end of the stream."""
+    most = BUFFER if at else max(1, BUFFER // 2)  # not more than was looked at already, or a fault now would lose it
+    with memoryview(buffer) as whole, whole[at : at + most] as room:
+        return stream.readinto1(room)
 
 
 def _skip_line(stream: io.BufferedReader, length: int) -> tuple[int, bytes]:

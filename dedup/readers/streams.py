@@ -127,7 +127,12 @@ class Stored(io.RawIOBase):
         view[:filled] = self._begun[:filled]
         self._begun = self._begun[filled:]
         while filled < len(view) and (self._wait or not filled):
-            count = self._read_into(view[filled:])
+            try:
+                count = self._read_into(view[filled:])
+            except OSError:
+                if not filled:
+                    raise
+                break  # what came before comes out; the next call meets the fault again
             if count is None:  # nothing there now, and we never wait: some file of /proc or /sys
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             if count == 0:
