@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -90,10 +91,15 @@ class Served:
 
 
 @contextmanager
-def served(result: Path, *options: str | Path, cwd: Path | None = None) -> Iterator[Served]:
-    """The command as a process; it is ended if the test didn't."""
-    words: Sequence[str | Path] = [sys.executable, "-m", "dedup", "review", result, "--no-open", *options]
+def served(
+    result: Path, *options: str | Path, cwd: Path | None = None, browser: Path | None = None
+) -> Iterator[Served]:
+    """The command as a process; it is ended if the test didn't. ``browser`` is a program that it shall open."""
+    opening = ["--no-open"] if browser is None else []
+    words: Sequence[str | Path] = [sys.executable, "-m", "dedup", "review", result, *opening, *options]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    if browser is not None:
+        env["BROWSER"] = f"{browser} %s"
     process = subprocess.Popen(
         words, cwd=cwd or result.parent, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -105,6 +111,22 @@ def served(result: Path, *options: str | Path, cwd: Path | None = None) -> Itera
     finally:
         process.kill()
         process.communicate()
+
+
+def fake_browser(folder: Path) -> tuple[Path, Path]:
+    """A program that notes the address that it is opened with, and where."""
+    program, note = folder / "browser.sh", folder / "opened"
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {note}.part && mv {note}.part {note}\n')
+    program.chmod(0o755)
+    return program, note
+
+
+def opened_with(note: Path) -> str:
+    """The address that the browser was opened with."""
+    end = time.monotonic() + 20
+    while not note.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    return note.read_text()
 
 
 def decided(path: Path) -> dict[str, str]:

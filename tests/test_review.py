@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, Run, snapshot
-from reviewing import Served, decided, make_result, served
+from reviewing import Served, decided, fake_browser, make_result, opened_with, served
 
 from dedup.decisions import Decision, Decisions, Stays, decisions_path, digest_of_result
 from dedup.errors import InputError, OutputError
@@ -551,6 +552,19 @@ def test_the_code_of_one_use_works_once() -> None:
         assert server.entered(code) is None
     finally:
         server._server.server_close()
+
+
+def test_a_browser_is_opened_with_an_address_that_works_once(result: Path, tmp_path_factory: Any) -> None:
+    """It stands in the list of processes, for other users to read; the address that is printed works again."""
+    program, note = fake_browser(tmp_path_factory.mktemp("browser"))
+    with served(result, browser=program) as server:
+        base, _, code = opened_with(note).partition("#once=")
+        assert base == server.base and code and code != server.token
+        assert server.ask("GET", "state", X_Dedup_Token=code)[0] == 403
+        assert server.ask("POST", "enter", X_Dedup_Token=code) == (200, {"token": server.token})
+        assert server.ask("POST", "enter", X_Dedup_Token=code)[0] == 403
+        server.ask("POST", "finish")
+        assert "the review is open in a browser" in server.process.communicate(timeout=20)[1]
 
 
 def test_everything_is_sent_with_a_strict_policy(one: Served) -> None:

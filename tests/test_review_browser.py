@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Run, prose, write_tree
-from reviewing import Served, decided, make_result, served
+from reviewing import Served, decided, fake_browser, make_result, opened_with, served
+from test_decided import page_of, tags
 
 import dedup
 from dedup.decisions import Decisions, decisions_path, load_decisions
@@ -41,7 +42,7 @@ class Page:
     def wait(self, condition: str) -> None:
         from selenium.webdriver.support.wait import WebDriverWait
 
-        WebDriverWait(self.driver, 10).until(lambda _: self.run(f"return {condition}"))
+        WebDriverWait(self.driver, 60).until(lambda _: self.run(f"return {condition}"))
 
     def settle(self) -> None:
         self.wait("document.body.getAttribute('aria-busy') === null && document.querySelector('#about') !== null")
@@ -249,6 +250,28 @@ def test_the_token_leaves_the_address_and_a_reload_goes_on(opened: Opened) -> No
     assert (page.dropped, page.said) == ("part.txt", "1 of 4 decided")
 
 
+def test_the_address_of_one_use_opens_the_page_and_no_second_one(
+    driver: Any, result: Path, tmp_path_factory: Any
+) -> None:
+    program, note = fake_browser(tmp_path_factory.mktemp("browser"))
+    with served(result, browser=program) as server:
+        once = opened_with(note)
+        driver.get(once)
+        page = Page(driver, server)
+        page.settle()
+        assert driver.current_url == server.base and page.dropped == "near-c.txt"
+        driver.refresh()
+        page.settle()
+        assert page.dropped == "near-c.txt"
+        page.run("sessionStorage.clear()")
+        driver.get("about:blank")
+        driver.get(once)
+        page.wait("!document.getElementById('trouble').hidden")
+        assert page.text("#pair") == ""
+        driver.get("about:blank")
+        driver.get_log("browser")  # the browser notes the status 403
+
+
 def test_finish_ends_the_review(opened: Opened) -> None:
     page = opened()
     page.press("a")
@@ -316,6 +339,14 @@ def test_from_the_page_to_the_files_and_back(opened: Opened, result: Path, run_d
     page.server.process.wait(20)
 
     assert run_dedup("report", "r.jsonl", "-o", "r.html").status == 0
+    said = tags(page_of(result.parent / "r.html"))
+    assert {name for name, tag in said.items() if tag == "stays"} == {
+        "near-a.txt",
+        "near-c.txt",
+        "part.txt",
+        "exact-a.txt",
+    }
+    assert said["long.txt"] == said["near-b.txt"] == "goes" and said["exact-b.txt"] == "can go"
     dry = run_dedup("apply", "r.jsonl", "--json")
     moved = sorted(os.path.basename(item["path"]) for item in json.loads(dry.stdout)["moved"])
     assert moved == ["exact-b.txt", "long.txt", "near-b.txt"]

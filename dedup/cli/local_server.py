@@ -181,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(403, "this is no name of this machine's loopback address")
             return False
         origins = self.headers.get_all("Origin") or []
+        # Anybody may have the page without the token: a link to it from elsewhere does no harm.
         ours = origins == [f"http://{hosts[0]}"] or (not origins and not writes)
         if not ours or (self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and self.path != "/"):
             self._say(403, "only the page of this review may ask")

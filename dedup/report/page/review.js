@@ -71,7 +71,9 @@
     by("pair").dataset.stays = content.stays || "";
     by("previous").disabled = content.at === 0;
     by("next").disabled = content.at === content.total - 1;
-    if (content.next !== null && content.next !== content.at) ask("GET", `pair/${content.next}`);  // made ready ahead
+    if (content.next !== null && content.next !== content.at) {  // made ready ahead; what goes wrong is said when it is shown
+      fetch(`pair/${content.next}`, { headers: { "X-Dedup-Token": token }, credentials: "omit" }).catch(() => {});
+    }
   };
   const showEnd = () => {
     shown = null;

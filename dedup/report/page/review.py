@@ -89,14 +89,15 @@ class ReviewPage:
         return parts.templates()
 
     def _drawn(self, at: int) -> str:
-        if at in self._ready:
-            return self._ready[at]
-        with self._reading:
-            if at not in self._ready:
-                self._ready[at] = self._draw(at)
-                while len(self._ready) > _KEPT_READY:
-                    self._ready.popitem(last=False)
-            return self._ready[at]
+        drawn = self._ready.get(at)
+        if drawn is None:
+            with self._reading:
+                drawn = self._ready.get(at)
+                if drawn is None:
+                    drawn = self._ready[at] = self._draw(at)
+                    while len(self._ready) > _KEPT_READY:
+                        self._ready.popitem(last=False)
+        return drawn
 
     def _draw(self, at: int) -> str:
         pair = self._review.pairs[at]
