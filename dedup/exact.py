@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 
-from dedup._arrays import I64, U32, Sketches
+from dedup._arrays import I64, U32, U64, Sketches, offsets_of
 from dedup._kernels import Kernel
 from dedup.forms import forms_of, in_batches
+
+_AT_ONCE = 1 << 16  # ids that are held to be sorted, if there are no more equals
+
+IdsOf: TypeAlias = Callable[[I64], Sequence[bytes]]
+"""The ids of rows, as ids are ordered: `dedup.catalog.Catalog.ids_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,55 +39,64 @@ class Unique:
         return len(self.rows)
 
 
-def collapse(sketches: Sketches, id_of: Callable[[int], bytes], kernel: Kernel, *, threads: int = 1) -> Unique:
+def collapse(sketches: Sketches, ids_of: IdsOf, kernel: Kernel, *, threads: int = 1) -> Unique:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
     a document. May raise `dedup.forms.Changed`.
     """
     rows = np.flatnonzero(sketches.tokens)
+    rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids_of)]
     digests = sketches.exact[rows]
-    order = np.lexsort((digests[:, 1], digests[:, 0]))
-    rows, digests = rows[order], digests[order]
+    order = _by_digest(digests)
+    digests = digests[order]
     starts = np.flatnonzero(
         np.concatenate((np.ones(min(len(rows), 1), bool), (digests[1:] != digests[:-1]).any(axis=1)))
     )
     sizes = np.diff(starts, append=len(rows))
-    group_of = np.full(len(sketches.tokens), -1, np.int64)
-    group_of[rows] = np.repeat(np.arange(len(starts)), sizes)
-    heads = rows[starts].tolist()
-    collided = _collided(rows, starts, sizes, sketches, kernel, threads)
-    for group in np.flatnonzero(sizes > 1).tolist():
-        members = rows[starts[group] : starts[group] + sizes[group]]
-        parts = _split_by_bytes(members, sketches, kernel, threads) if group in collided else [members.tolist()]
-        for number, copies in enumerate(parts):
-            if number:  # another normal form with the same digest: a group of its own
-                group = len(heads)
-                heads.append(-1)
-                group_of[copies] = group
-            # All copies have the same shingles and tokens, so the smallest id is first in keep order.
-            heads[group] = min(copies, key=id_of)
+    group_of = np.empty(len(rows), np.int64)
+    group_of[order] = np.repeat(np.arange(len(starts)), sizes)
+    heads = order[starts].tolist()  # of each group the first in keep order
+    for group in sorted(_collided(rows[order], starts, sizes, sketches, kernel, threads)):
+        members = order[starts[group] : starts[group] + sizes[group]]
+        for copies in _split_by_bytes(members, rows, sketches, kernel, threads)[1:]:
+            group_of[copies] = len(heads)  # another normal form with the same digest: a group of its own
+            heads.append(copies[0])
     firsts = np.array(heads, np.int64)
-    by_keep_order = keep_order(firsts, sketches.shingles, sketches.tokens, id_of)
-    rank_of_group = np.empty(len(firsts) + 1, np.int64)
+    by_keep_order = np.argsort(firsts)
+    rank_of_group = np.empty(len(firsts), np.int64)
     rank_of_group[by_keep_order] = np.arange(len(firsts))
-    rank_of_group[-1] = -1  # where group_of is -1
-    return Unique(rows=firsts[by_keep_order], rank_of=rank_of_group[group_of])
+    rank_of = np.full(len(sketches.tokens), -1, np.int64)
+    rank_of[rows] = rank_of_group[group_of]
+    return Unique(rows=rows[firsts[by_keep_order]], rank_of=rank_of)
 
 
-def keep_order(rows: I64, shingles: U32, tokens: U32, id_of: Callable[[int], bytes]) -> I64:
+def _by_digest(digests: U64) -> I64:
+    """Indices that put equal digests next to each other, those of one digest ascending."""
+    order = np.argsort(digests[:, 0], kind="stable")
+    high, low = digests[order].T
+    if ((high[1:] == high[:-1]) & (low[1:] != low[:-1])).any():  # hardly ever, and sorting by both takes longer
+        return np.lexsort((digests[:, 1], digests[:, 0]))
+    return order
+
+
+def keep_order(rows: I64, shingles: U32, tokens: U32, ids_of: IdsOf) -> I64:
     """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id.
 
     ``shingles`` and ``tokens`` are columns over all rows.
     """
-    fewer, shorter = -shingles[rows].astype(np.int64), -tokens[rows].astype(np.int64)
-    order = np.lexsort((shorter, fewer))
-    # Ids decide only between equals: sorting strings is slow, and most documents have no equal.
-    tied = (np.diff(fewer[order]) == 0) & (np.diff(shorter[order]) == 0)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
-    for start, stop in edges.reshape(-1, 2).tolist():
-        run = order[start : stop + 1].tolist()
-        order[start : stop + 1] = sorted(run, key=lambda index: id_of(int(rows[index])))
+    larger = shingles[rows].astype(np.uint64) << np.uint64(32) | tokens[rows]
+    order = np.argsort(~larger)
+    tied = np.diff(larger[order]) == 0
+    ends = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
+    lengths = ends[1::2] - ends[::2] + 1  # of the runs of equals, among which ids decide
+    among = np.flatnonzero(np.append(tied, False) | np.concatenate(([False], tied)))
+    bounds = offsets_of(lengths)
+    for runs in np.split(lengths, np.flatnonzero(np.diff(bounds[:-1] // _AT_ONCE)) + 1):
+        places, among = np.split(among, [runs.sum()])
+        indices = order[places]
+        named = iter(zip(ids_of(rows[indices]), indices.tolist(), strict=True))
+        order[places] = [index for run in runs.tolist() for _, index in sorted(islice(named, run))]
     return order
 
 
@@ -101,10 +117,10 @@ def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Ke
     return collided
 
 
-def _split_by_bytes(rows: I64, sketches: Sketches, kernel: Kernel, threads: int) -> list[list[int]]:
-    """Rows with one digest, by their actual normal forms."""
+def _split_by_bytes(members: I64, rows: I64, sketches: Sketches, kernel: Kernel, threads: int) -> list[list[int]]:
+    """Members of a group, which are places in ``rows``, by their actual normal forms; each list in their order."""
     groups: dict[bytes, list[int]] = {}
-    for row in rows.tolist():
-        form = forms_of(sketches, np.array([row]), kernel, threads=threads).raw(0)
-        groups.setdefault(form, []).append(row)
+    for member in members.tolist():
+        form = forms_of(sketches, rows[[member]], kernel, threads=threads).raw(0)
+        groups.setdefault(form, []).append(member)
     return list(groups.values())

@@ -139,7 +139,7 @@ def _run(
         sketches = columns.finish(catalog.places(settings.text_fields[0]))
         count = len(catalog)
         stages.begin("exact", count, documents=count)
-        unique = collapse(sketches, catalog.id_bytes, kernel, threads=threads)
+        unique = collapse(sketches, catalog.ids_bytes, kernel, threads=threads)
         stages.begin("index", unique.count, documents=count)
         outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, progress=stages.settled)
         stages.begin("keep", unique.count, documents=count)

@@ -143,7 +143,7 @@ class Result:
         by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
         keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
         ends = [*starts.tolist(), len(by_keeper)]
-        order = keep_order(keepers, self._shingles, self._tokens, self._catalog.id_bytes)
+        order = keep_order(keepers, self._shingles, self._tokens, self._catalog.ids_bytes)
         blocked = [rank in self._assignment.blocked for rank in self._unique.rank_of[keepers].tolist()]
         kept, drops = self._kept(keepers), self._drops(by_keeper)
         for number, place in enumerate(order.tolist()):

@@ -42,7 +42,7 @@ def expected(texts: list[str]) -> list[tuple[int, ...]]:
 
 
 def found(sketches: Sketches) -> list[tuple[int, ...]]:
-    unique = collapse(sketches, ids, load_kernel())
+    unique = collapse(sketches, lambda rows: [ids(row) for row in rows.tolist()], load_kernel())
     members = [sorted(np.flatnonzero(unique.rank_of == rank).tolist(), key=ids) for rank in range(unique.count)]
     assert [rows[0] for rows in members] == unique.rows.tolist()
     return [tuple(rows) for rows in members]

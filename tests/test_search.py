@@ -93,7 +93,7 @@ def test_both_passes_decide_alike() -> None:
             texts[100:] = pages(source, 40, source.choice([20, 60, 100]), source.choice([10, 30, 60]))
         crowd = source.choice([2, 10, 30, 256])
         sketches = kernel.sketch(Texts.of(texts), settings, threads=threads)
-        rows = collapse(sketches, lambda row: b"%d" % row, kernel).rows
+        rows = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel).rows
         found = greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=threads)
         expected = greedy_pass(sketches, rows, settings, readable, crowd=crowd, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
@@ -116,7 +116,7 @@ def test_a_crowd_changes_no_match() -> None:
         settings = replace(some_settings(source), max_comparisons=10_000)
         texts = pages(source, 60, source.choice([20, 60, 100]), source.choice([10, 30, 60])) + some_texts(source)[:60]
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, lambda row: b"%d" % row, kernel).rows
+        rows = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel).rows
         found = greedy_pass(sketches, rows, settings, kernel, crowd=2, threads=1)
         expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
