@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dedup
 from dedup.difference import diff, lost, plain
-from dedup.report.lost import lost_lines, lost_of_run
+from dedup.report.lost import lost_lines, lost_of_run, neighbours
 from dedup.report.style import Style
 
 BODY = [
@@ -102,7 +102,7 @@ def test_a_run_most_lost_first() -> None:
     assert list(lost_lines(loss, Style())) == [
         "13 words would be lost: 2 documents that can go have passages that the kept one lacks",
         '  12 words  much: "Much says a thing that nobody else has said so far." and 1 more passage (1 word)',
-        '    1 word  little: "fifty"',
+        '    1 word  little: "… river had stood empty for nearly [fifty] years before anyone thought of buying …"',
     ]
 
 
@@ -157,3 +157,11 @@ def test_lines_fit_and_are_clean() -> None:
     lines = list(lost_lines(lost_of_run(result.clusters, result.texts), Style(width=50)))
     assert all(len(line) <= 50 for line in lines[1:])
     assert not any("\x1b" in line or "\u202e" in line for line in lines)
+
+
+def test_neighbours_are_a_few_words_and_say_where_there_are_more() -> None:
+    text = "a b  c d e f g lost h"
+    assert neighbours(text, 15, 19) == ("… b c d e f g", "h")
+    assert neighbours(text, 0, 1) == ("", "b c d e f g …")
+    assert neighbours("x" * 5000 + " lost " + "y" * 5000, 5001, 5005) == (f"… {'x' * 60}", f"{'y' * 60} …")
+    assert neighbours("lost", 0, 4) == ("", "")

@@ -161,6 +161,72 @@ def test_a_character_that_hides_or_acts_is_isolated_and_named(char: str) -> None
     assert span.text == char and span.attributes["data-c"].startswith("\\")
 
 
+def test_what_would_be_lost_is_quoted_among_its_neighbours_and_leads_to_the_two_texts(tmp_path: Path) -> None:
+    words = prose("w", 60).split()
+    texts = {f"{at:02}": " ".join([*words[:30], f"only{at}", "here", *words[30:]]) for at in range(15)}
+    page = page_of(
+        dedup.find_duplicates({"kept": " ".join([*words, *prose("k", 9).split()]), **texts}), tmp_path / "r.html"
+    )
+
+    items = page.all("ol", "losses")[0].all("li"), page.all("ol", "losses")[1].all("li")
+    assert [len(part) for part in items] == [10, 5]
+    assert "5 more" in [summary.text for summary in page.all("summary")]
+    pairs = {pair.attributes["id"]: pair for pair in page.all("details", "pair")}
+    quotes = set()
+    for item in [*items[0], *items[1]]:
+        [link] = item.all("a")
+        assert f"only{int(link.text)}" in pairs[link.attributes["href"][1:]].all("div", "text")[1].text
+        quote = item.all("q")[0]
+        quotes.add(" ".join(quote.text.split()))
+        assert [beside.text for beside in quote.all("span", "beside")] == [
+            "… " + " ".join(words[24:30]), " ".join(words[30:36]) + " …",
+        ]  # fmt: skip
+    around = " ".join(words[24:30]), " ".join(words[30:36])
+    assert quotes == {f"… {around[0]} only{at} here {around[1]} …" for at in range(15)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("longest", "it has most distinct stretches of 5 words"),
+        ("first", "it was read first"),
+        ("path", "its name is the smallest"),
+        ("newest", "it is the newest"),
+        ("oldest", "it is the oldest"),
+        ("field:size", "its size is the largest"),
+        ("field:-size", "its size is the smallest"),
+    ],
+)
+def test_the_rule_is_told_in_words(tmp_path: Path, policy: str, said: str) -> None:
+    result = dedup.find_duplicates(["one two three", "one two three"], dedup.Settings(keep=policy))
+    [kept] = page_of(result, tmp_path / "r.html").all("p", "kept")
+    assert f"Kept by the policy {policy}: {said}." in kept.text
+
+
+def test_the_charts_have_the_numbers_of_the_result(tmp_path: Path) -> None:
+    texts = {f"{at}{side}": prose(at, 10 + 2 * at * (side == "b")) for at in range(6) for side in "ab"}
+    result = dedup.find_duplicates(texts, dedup.Settings(threshold=0.5, min_contained_shingles=2))
+    page = page_of(result, tmp_path / "r.html")
+    stages, *histograms = page.all("svg")
+    funnel = result.funnel
+    counts = [12, result.summary["unique"], funnel.candidates, funnel.matches, len(result.clusters)]
+    assert [text.text for text in stages.all("text")[1::2]] == [str(count) for count in counts]
+    widths = [float(bar.attributes["width"]) for bar in stages.all("rect")]
+    assert widths == pytest.approx([max(1, 130 * count / 12) for count in counts], abs=0.01)
+    for svg, scores in zip(
+        histograms, ([d.jaccard for d in result.dropped], [d.containment for d in result.dropped]), strict=True
+    ):
+        expected: dict[str, int] = {}
+        for score in scores:
+            low = min(int(score * 20), 19) / 20
+            name = f"{low:.2f} to {low + 0.05:.2f}"
+            expected[name] = expected.get(name, 0) + 1
+        bars = dict(bar.text.split(": ") for bar in svg.all("title"))
+        assert bars == {name: str(count) for name, count in expected.items()}
+        heights = [float(bar.attributes["height"]) for bar in svg.all("rect")]
+        assert heights == pytest.approx([100 * int(count) / max(expected.values()) for count in bars.values()])
+
+
 # --- nothing that isn't ours ------------------------------------------------------------------------------------------
 
 BITS = [

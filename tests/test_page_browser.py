@@ -130,6 +130,16 @@ def test_nothing_is_wider_than_the_window(page: Any, width: int, scheme: str, tm
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_what_would_be_lost_leads_to_the_two_texts(page: Any) -> None:
+    link = page.find_element("css selector", ".losses a")
+    pair = link.get_attribute("href").split("#")[1]
+    link.click()
+    wait(page, "document.querySelector('.pair[open] .text')")
+    assert ids(page, ".pair[open]") == [pair]
+    press(page, "n")
+    assert texts(page, f"#{pair} .now") == texts(page, ".now") != []
+
+
 # --- many clusters ----------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,10 @@ _READ_AT_ONCE = 32 << 20
 SHOWN = 5
 _QUOTED = 16
 _ENDS = " .,;:!?)]"
+_NEIGHBOURS = 6  # words beside a passage that are quoted with it
+_LONGEST_NEIGHBOURS = 60  # characters
+_LOOKED_AT = 1000  # characters beside a passage
+_SHORT = 4  # words: so short a passage says little without its neighbours
 
 ReadTexts = Callable[[Sequence[Kept | Drop]], list[str]]
 """Reads the texts of documents, in the order asked for; raises InputError where one has changed."""
@@ -36,12 +40,21 @@ class DocumentLoss:
         keep: the document that stays.
         drop: the document that would go.
         lost: words and passages of the dropped one that the kept one lacks; offsets are into its text.
+        before, after: what stands beside the longest passage in the dropped text, a few words.
     """
 
     cluster: int
     keep: Kept | Drop
     drop: Kept | Drop
     lost: Lost
+    before: str = ""
+    after: str = ""
+
+    @property
+    def passage(self) -> str:
+        """The longest passage, without the end of the sentence before it, which says nothing here."""
+        text = self.lost.passages[0].text
+        return text.lstrip(_ENDS) or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +91,30 @@ def lost_of_pair(
         keep_goes: it was decided that the dropped document stays in place of the kept one: what is lost is what
             only the kept one has.
     """
+    difference = compare(kept, dropped)
     if keep_goes:
-        return DocumentLoss(
-            cluster.number, drop, cluster.keep, lost(compare(kept, dropped), kept, dropped, dropped="a")
-        )
-    return DocumentLoss(cluster.number, cluster.keep, drop, lost(compare(kept, dropped), kept, dropped, dropped="b"))
+        found, text = lost(difference, kept, dropped, dropped="a"), kept
+    else:
+        found, text = lost(difference, kept, dropped, dropped="b"), dropped
+    stays, goes = (drop, cluster.keep) if keep_goes else (cluster.keep, drop)
+    before, after = neighbours(text, found.passages[0].start, found.passages[0].end) if found.passages else ("", "")
+    return DocumentLoss(cluster.number, stays, goes, found, before, after)
+
+
+def neighbours(text: str, start: int, end: int) -> tuple[str, str]:
+    """The words before and after a stretch of a text, a few of each, with … where there are more.
+
+    >>> neighbours("one two three four five six seven eight", 34, 39)
+    ('… two three four five six seven', '')
+    """
+    before = text[max(0, start - _LOOKED_AT) : start].split()
+    after = text[end : end + _LOOKED_AT].split()
+    lead, trail = " ".join(before[-_NEIGHBOURS:]), " ".join(after[:_NEIGHBOURS])
+    if len(before) > _NEIGHBOURS or len(lead) > _LONGEST_NEIGHBOURS:
+        lead = f"… {lead[-_LONGEST_NEIGHBOURS:].lstrip()}"
+    if len(after) > _NEIGHBOURS or len(trail) > _LONGEST_NEIGHBOURS:
+        trail = f"{trail[:_LONGEST_NEIGHBOURS].rstrip()} …"
+    return lead, trail
 
 
 def lost_of_run(
@@ -215,7 +247,7 @@ def _item_lines(item: DocumentLoss, style: Style, lead: int) -> Iterator[str]:
     """How much a document loses, its name and the longest passage, wrapped with a hanging indent."""
     name = name_of(item.drop.id)
     front = f"  {plural(item.lost.words, 'word'):>{lead}}  "
-    body: Line = [("", f"{name}: {quote_lost(item.lost)}")]
+    body: Line = [("", f"{name}: {quote_lost(item)}")]
     pieces = [body] if style.width is None else [piece for piece, _ in wrapped(body, max(20, style.width - len(front)))]
     for at, piece in enumerate(pieces):
         said = "".join(text for _, text in piece)
@@ -224,11 +256,12 @@ def _item_lines(item: DocumentLoss, style: Style, lead: int) -> Iterator[str]:
         yield (front if at == 0 else " " * len(front)) + said.rstrip()
 
 
-def quote_lost(lost: Lost) -> str:
-    """The longest passage that would be lost, cleaned, and how many more there are."""
-    longest, *more = lost.passages
-    text = longest.text.lstrip(_ENDS) or longest.text  # what ended the sentence before it says nothing here
-    said = f'"{visible(shortened(text, words=_QUOTED))}"'
+def quote_lost(item: DocumentLoss) -> str:
+    """The longest passage that would be lost, cleaned, and how many more there are; a short one between brackets."""
+    longest, *more = item.lost.passages
+    said = visible(shortened(item.passage, words=_QUOTED))
+    if longest.words <= _SHORT and (item.before or item.after):
+        said = " ".join(part for part in (visible(item.before), f"[{said}]", visible(item.after)) if part)
     if not more:
-        return said
-    return f"{said} and {plural(len(more), 'more passage')} ({plural(sum(p.words for p in more), 'word')})"
+        return f'"{said}"'
+    return f'"{said}" and {plural(len(more), "more passage")} ({plural(sum(p.words for p in more), "word")})'

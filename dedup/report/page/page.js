@@ -21,6 +21,16 @@
     if (here < 0) goTo(0);
     pairs.step(all(".pair", cluster), by);
   };
+  // A link to a pair opens it.
+  const openTarget = () => {
+    const pair = document.getElementById(location.hash.slice(1));
+    if (!pair || !pair.matches(".pair")) return;
+    pair.open = true;
+    here = clusters.indexOf(pair.closest(".cluster"));
+    pair.parentNode.scrollIntoView();
+  };
+  addEventListener("hashchange", openTarget);
+  openTarget();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.matches("input[type=search]");
@@ -83,11 +93,14 @@
     });
   });
 
+  // --- on paper: everything, or where that were hundreds of sheets, the texts that are open
+  const paper = all(".pair").length > 100;
+  all(".paper").forEach((element) => { element.hidden = !paper; });
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = all("details:not([open])");
+    closed = all("details:not([open])").filter((element) => !paper || !element.matches(".pair"));
     closed.forEach((element) => { element.open = true; });
-    all(".pair").forEach(pairs.fill);
+    closed.filter((element) => element.matches(".pair")).forEach(pairs.prepare);
   });
   addEventListener("afterprint", () => closed.forEach((element) => { element.open = false; }));
 })();

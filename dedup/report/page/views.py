@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from dedup.difference import shortened
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Funnel, Input, Kept, Limit, Relation, Skipped
 from dedup.report.decided import Decided, Fate, Outcomes
@@ -14,7 +15,7 @@ from dedup.report.page.pairs import Pair, pair_of
 from dedup.report.page.timeline import Timeline, timeline, words
 from dedup.settings import Settings
 
-QUOTED = 300  # characters of a passage that would be lost, in the overview
+_QUOTED = 45  # words of a passage that would be lost, in the overview
 _READ_AT_ONCE = 8 << 20  # bytes of text that are held at a time
 
 
@@ -112,11 +113,18 @@ class ClusterView:
     timeline: Timeline | None = None
 
 
+class Lost(NamedTuple):
+    """A pair in which words would be lost."""
+
+    key: str
+    loss: DocumentLoss
+
+
 @dataclass(slots=True)
 class Gathered:
     """What is known of the run once all clusters were looked at."""
 
-    losses: list[DocumentLoss] = field(default_factory=list)
+    losses: list[Lost] = field(default_factory=list)
     compared: int = 0
     unreadable: list[tuple[Drop, str]] = field(default_factory=list)
     listed: int = 0
@@ -128,20 +136,38 @@ class Gathered:
         self.drawn += len(pair.kept) + len(pair.dropped)
         self.compared += 1
         if loss is not None and loss.lost.words:
-            [longest] = loss.lost.passages[:1]
-            quoted = replace(longest, text=longest.text[: QUOTED + 1])
-            self.losses.append(replace(loss, lost=replace(loss.lost, passages=(quoted,))))
+            quoted = replace(loss.lost.passages[0], text=shortened(loss.passage, words=_QUOTED))
+            self.losses.append(Lost(pair.key, replace(loss, lost=replace(loss.lost, passages=(quoted,)))))
+
+    def most_lost(self, most: int) -> list[Lost]:
+        """The pairs in which most words would be lost."""
+        return sorted(self.losses, key=lambda item: -item.loss.lost.words)[:most]
 
     def loss(self, dropped: int) -> RunLoss:
         """What would be lost, as far as it was compared."""
-        documents = sorted(self.losses, key=lambda loss: -loss.lost.words)
+        documents = tuple(item.loss for item in self.losses)
         return RunLoss(
             words=sum(loss.lost.words for loss in documents),
-            documents=tuple(documents),
+            documents=documents,
             compared=self.compared,
             left_out=dropped - self.compared - len(self.unreadable),
             unreadable=tuple(self.unreadable),
         )
+
+
+def rule_of(settings: Settings) -> str:
+    """Why a document is the one that stays, in words."""
+    policy, _, name = settings.keep.partition(":")
+    if policy == "field":
+        way = "smallest" if name.startswith("-") else "largest"
+        return f"its {name.removeprefix('-')} is the {way}"
+    return {
+        "longest": f"it has most distinct stretches of {settings.shingle} words",
+        "first": "it was read first",
+        "path": "its name is the smallest",
+        "newest": "it is the newest",
+        "oldest": "it is the oldest",
+    }[policy]
 
 
 def saved_bytes(cluster: Cluster) -> int:

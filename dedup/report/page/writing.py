@@ -25,7 +25,7 @@ from dedup.report.page.charts import histogram, stages
 from dedup.report.page.folder import Folder, Sheet
 from dedup.report.page.parts import own, policy, templates
 from dedup.report.page.sources import opened
-from dedup.report.page.views import QUOTED, ClusterView, Found, Gathered, Member, PageOptions, cluster_views
+from dedup.report.page.views import ClusterView, Found, Gathered, Member, PageOptions, cluster_views, rule_of
 from dedup.result import Result
 from dedup.saved import SavedResult
 from dedup.writers import atomic_writer
@@ -33,7 +33,7 @@ from dedup.writers import atomic_writer
 __all__ = ["OPENING", "PageOptions", "Written", "check_target", "write_page"]
 
 OPENING = b"<!doctype html>\n<!-- dedup report -->\n"
-_MOST_LOSSES = 50
+_FIRST_LOSSES, _MOST_LOSSES = 10, 50
 _MOST_NAMED = 1000  # skipped files, empty documents
 _MOST_ROWS = 500  # of the table at first, where scripts run: a browser takes long to lay out thousands
 _BLOCK = 1 << 20
@@ -152,8 +152,9 @@ class _Writer:
         template = self._environment.get_template("cluster.html")
         drawn: list[Sheet] = []  # one for each cluster
         start = 0
+        settings = self._found.settings
         for view in cluster_views(self._found, self._options, self.gathered):
-            html = template.render(view=view, settings=self._found.settings, options=self._options).encode("utf-8")
+            html = template.render(view=view, settings=settings, rule=rule_of(settings)).encode("utf-8")
             self._body.write(html)
             drawn.append(Sheet(start, start + len(html), [view.cluster.number]))
             start += len(html)
@@ -179,7 +180,13 @@ class _Writer:
         """One page of clusters."""
         yield OPENING
         yield from self._filled(
-            "sheet.html", sheet, options=self._options, folder=folder, number=number, count=len(sheet.clusters)
+            "sheet.html",
+            sheet,
+            options=self._options,
+            settings=self._found.settings,
+            folder=folder,
+            number=number,
+            count=len(sheet.clusters),
         )
 
     def _filled(self, template: str, sheet: Sheet | None, **values: Any) -> Iterator[bytes]:
@@ -226,8 +233,8 @@ def _overview(found: Found, options: PageOptions, gathered: Gathered, rows: Sequ
             histogram("containment", [drop.containment for drop in drops], settings.containment),
         ],
         "loss": gathered.loss(len(drops)),
-        "quoted": QUOTED,
-        "most_losses": _MOST_LOSSES,
+        "losses": gathered.most_lost(_MOST_LOSSES),
+        "first_losses": _FIRST_LOSSES,
         "most_named": _MOST_NAMED,
         "most_rows": _MOST_ROWS,
     }
