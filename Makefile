@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_ARGS ?=
 VENV := .venv
 LOWER := .venv-lower
 BIN := $(VENV)/bin
@@ -61,6 +63,9 @@ test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that 
 		$(LOWER)/bin/python -m pip install --verbose --no-build-isolation --no-deps --editable .)
 	@rm -rf build/lib* build/bdist*
 	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
+
+fuzz: $(VENV)/fuzzing ## fuzz the readers, guided by coverage, FUZZ_SECONDS (60) for each target
+	@$(RUN) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 bench: $(VENV)/developed ## measure speed beside the peers, growth, hard shapes (BENCH_ARGS=--full: 25 minutes)
 	@$(RUN) benchmarks/run.py $(BENCH_ARGS)
@@ -125,6 +130,12 @@ $(VENV)/developed: $(VENV)/needs $(VENV)/state-core
 	@rm -f $(VENV)/installed
 	@touch $@
 
+# atheris has no wheel for some versions of Python: then its targets are left out, and that is said.
+$(VENV)/fuzzing: $(VENV)/developed
+	@$(BIN)/python tools/lowest.py --as-written fuzz > $(VENV)/fuzz.txt
+	@$(call step,fuzz-needs,installing atheris,$(BIN)/python -m pip install --only-binary :all: -r $(VENV)/fuzz.txt) || true
+	@touch $@
+
 # For use: a copy, built and installed as pip does it anywhere.
 $(VENV)/installed: $(VENV)/made $(VENV)/state-needs $(VENV)/state-core $(VENV)/state-package
 	@$(call step,install,$(if $(CARGO),building the Rust core and ,)installing dedup with its libraries,\
@@ -145,4 +156,4 @@ $(LOWER)/ready: FORCE
 FORCE:
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test stress lint test-lower bench clean FORCE
+.PHONY: help demo test stress lint test-lower fuzz bench clean FORCE

@@ -1,0 +1,100 @@
+"""Fuzzing guided by coverage, by atheris: each target of tests/targets.py for so many seconds.
+
+    fuzz.py [--seconds N] [TARGET...]
+
+What a target learns is kept in build/fuzz/TARGET, and is where its next run begins. What breaks it is kept in
+tests/cases, where the tests find it ever after. Exit status 1 if something was found, 2 if nothing could be run.
+"""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SLOWEST = 60  # seconds that one input may take, for a target in a worker
+LARGEST = 1 << 12  # bytes of an input
+
+
+def main() -> int:
+    """Fuzz the targets that the arguments name, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    options = parser.parse_args()
+    from targets import TARGETS
+
+    if unknown := set(options.targets) - set(TARGETS):
+        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    chosen = options.targets or TARGETS
+    why = {name: missing(name) for name in chosen}
+    for name in chosen:
+        if why[name]:
+            print(f"{name}: left out: {why[name]}")
+    ready = [name for name in chosen if not why[name]]
+    status = max([fuzz(name, options.seconds) for name in ready], default=0)
+    return status if ready else 2
+
+
+def missing(name: str) -> str:
+    """What a target needs and isn't there."""
+    from targets import NEEDS
+
+    if importlib.util.find_spec("atheris") is None:
+        return "atheris is not installed; it has wheels for some versions of Python only"
+    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        return f"{NEEDS[name]} is not installed"
+    return ""
+
+
+def fuzz(name: str, seconds: int) -> int:
+    """One target, in a process of its own; 1 if something was found."""
+    from targets import case_name, seeds
+
+    program = [sys.executable, "-P", __file__, "--one", name]
+    corpus, cases = ROOT / "build" / "fuzz" / name, ROOT / "tests" / "cases" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for raw in seeds(name):
+        (corpus / case_name(raw)).write_bytes(raw)
+    before, start = len(list(corpus.iterdir())), time.monotonic()
+    with tempfile.TemporaryDirectory() as found:
+        flags = [
+            f"-artifact_prefix={found}/",
+            f"-max_total_time={seconds}",
+            f"-timeout={SLOWEST}",
+            f"-max_len={LARGEST}",
+        ]
+        done = subprocess.run([*program, *flags, corpus], capture_output=True, text=True, errors="replace", cwd=found)
+        broken = [path.read_bytes() for path in Path(found).iterdir() if not path.name.startswith("slow-unit")]
+    for raw in broken:
+        cases.mkdir(parents=True, exist_ok=True)
+        (cases / case_name(raw)).write_bytes(raw)
+    runs = next((line.split()[1] for line in done.stderr.splitlines() if line.startswith("Done ")), "?")
+    more = len(list(corpus.iterdir())) - before
+    print(
+        f"{name}: {runs} runs in {time.monotonic() - start:.0f} s, {more} new inputs, {len(broken)} faults", flush=True
+    )
+    if done.returncode:
+        print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
+        print(f"{name}: FAILED" + (f"; what broke it is in {cases}" if broken else ""), file=sys.stderr)
+    return int(done.returncode != 0)
+
+
+def run(name: str, flags: list[str]) -> None:
+    """Fuzz a target in this process, which ends with it."""
+    import atheris
+
+    with atheris.instrument_imports(include=["dedup", "csv", "json"]):
+        from targets import TARGETS
+    atheris.Setup([sys.argv[0], *flags], TARGETS[name])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    if sys.argv[1:2] == ["--one"]:
+        run(sys.argv[2], sys.argv[3:])
+    sys.exit(main())
