@@ -35,6 +35,16 @@ FORMATS = {
     "jsonl": Entry("lines of JSON", endings=("jsonl", "ndjson"), home="dedup.readers.records", by_row=False),
     "csv": Entry("CSV", endings=("csv",), home="dedup.readers.delimited"),
     "tsv": Entry("TSV", endings=("tsv", "tab"), home="dedup.readers.delimited"),
+    "parquet": Entry(
+        "Parquet", endings=("parquet", "pq"), home="dedup.readers.columnar", seeks=True, needs=("pyarrow", "parquet")
+    ),
+    "arrow": Entry(
+        "Arrow",
+        endings=("arrow", "arrows", "feather", "ipc"),
+        home="dedup.readers.columnar",
+        seeks=True,
+        needs=("pyarrow", "arrow"),
+    ),
     "html": Entry(
         "HTML", "text", ("html", "htm", "xhtml"), "dedup.isolated.html", False, needs=("resiliparse", "html")
     ),

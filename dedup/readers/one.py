@@ -20,9 +20,9 @@ from dedup.readers.documents import Documents
 from dedup.readers.formats import format_of
 from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import STDIN, shown, to_fs, to_name, without_slashes
-from dedup.readers.record_files import Job, home_of
+from dedup.readers.record_files import Job, home_of, missing
 from dedup.readers.records import BOM, id_of, text_of
-from dedup.readers.streams import Refused, Stored, open_regular, unpacked, words_of
+from dedup.readers.streams import Refused, Stored, open_regular, spooled, unpacked, words_of
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.text import OwnResult, decode
 from dedup.readers.unpack import Damaged, Limits
@@ -217,6 +217,8 @@ def _rows(path: str, settings: Settings) -> Iterator[_Row]:
     )  # fmt: skip
     skipped: list[Skipped] = []
     job = Job(path, source, catalog.add_source(source), settings, catalog, skipped.append, load_kernel(), 1)
+    if needs := missing(how.name):
+        raise InputError(f"{shown(path)} can't be read: {needs.replace(': ', chr(10) + 'Install it: ')}")
     with _opened(path, settings) as stream:
         for texts in home_of(how.name).Reader(job).texts(stream):
             yield from _without_text(skipped)
@@ -240,7 +242,11 @@ def _opened(path: str, settings: Settings) -> Iterator[io.BufferedReader]:
         limits = Limits(settings.max_bytes, settings.max_ratio)
         compression = format_of(path, settings.format).compression
         with file, closing(unpacked(Stored(file, digest=False), compression, limits)) as stream:
-            yield stream
+            if not format_of(path, settings.format).entry.seeks:
+                yield stream
+                return
+            with spooled(stream) as copy:
+                yield copy
     except Refused as refusal:
         raise _unreadable(path, refusal) from refusal
     except (Damaged, OSError) as error:

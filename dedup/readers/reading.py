@@ -8,7 +8,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import IO, Any, BinaryIO
 
@@ -30,9 +30,10 @@ from dedup.readers.formats import (
     is_own_result,
     magic,
 )
-from dedup.readers.names import STDIN
-from dedup.readers.record_files import Job, Reader, home_of
-from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, unpacked, words_of
+from dedup.readers.names import STDIN, shown
+from dedup.readers.record_files import Job, Reader, home_of, missing
+from dedup.readers.reread import open_again
+from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, spooled, unpacked, words_of
 from dedup.readers.text import OwnResult
 from dedup.readers.tree import Found, Listing, list_inputs
 from dedup.readers.unpack import Damaged, Limits, OverLimit
@@ -234,14 +235,16 @@ class _Reading:
         lines = unpacked(stored, source.compression, Limits(self._settings.max_bytes, self._settings.max_ratio))
         try:
             _look_at_head(lines.peek(HEAD), source)
+            _require(source, file)
             number = self._catalog.add_source(source)
             again = self._keep_open(number, source, kept)
             records = home_of(source.format).Reader(
                 Job(file.id, source, number, self._settings, self._catalog, skip, self._kernel, self._threads, again)
             )
-            for text in records.texts(lines):
-                self._bytes = before + stored.size
-                yield text
+            with self._plain(source, stored, lines) as stream:
+                for text in records.texts(stream):
+                    self._bytes = before + stored.size
+                    yield text
         except OwnResult:
             self._record_files.pop(file.id, None)
             raise
@@ -267,6 +270,17 @@ class _Reading:
             self._room -= 1
         self._catalog.kept_open[number] = kept
         return True
+
+    @contextmanager
+    def _plain(self, source: Source, stored: Stored, lines: io.BufferedReader) -> Iterator[io.BufferedReader]:
+        """What a record file holds, so that it can be read at any place if its format needs that."""
+        if not FORMATS[source.format].seeks:
+            yield lines
+            return
+        if source.compression is None and source.stream is not None:
+            stored.drain()  # then its copy has all of it
+        with spooled(lines, self._tmp) if source.compression else open_again(source) as stream:
+            yield stream
 
     def _skip(self, given: int, skipped: Skipped) -> None:
         self._skipped[given] += 1
@@ -312,15 +326,29 @@ def _look_at_head(head: bytes, source: Source) -> None:
     """
     if is_own_result(head):
         raise OwnResult
-    if kind := magic(head):
+    called = FORMATS[source.format].called
+    if (kind := magic(head)) and kind != called:
         ending = COMPRESSED.get(kind)
         ours = FORMATS[source.format].endings[0]
         hint = "decompress it first" if source.compression else f"name it .{ours}.{ending}"
-        called = FORMATS[source.format].called
         raise Refused(Reason.CORRUPT, f"{kind} data, not {called}" + (f"; {hint}" if ending else ""))
     mark = mark_of(head) if source.format == "jsonl" else None
     if mark and mark[1] != "utf-8":
         raise Refused(Reason.ENCODING, f"{mark[1][:6].upper()}, and JSON Lines must be UTF-8")
+
+
+def _require(source: Source, file: Found) -> None:
+    """See that what reads the format is installed.
+
+    Raises:
+        InputError: it isn't, for a file that the user named. Refused: for one that was found.
+    """
+    needs = missing(source.format)
+    if needs is not None and file.named:
+        what, _, how = needs.partition(": ")
+        raise InputError(f"{shown(file.id)}: {what}, which is not installed\nInstall it: {how}")
+    if needs is not None:
+        raise Refused(Reason.UNREADABLE, needs)
 
 
 def _stopped(name: str, error: Exception, last: str) -> Skipped:

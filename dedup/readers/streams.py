@@ -6,8 +6,9 @@ import errno
 import io
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 import xxhash
 
@@ -225,6 +226,37 @@ def first_bytes(stream: IO[bytes] | io.RawIOBase, size: int) -> bytes:
     while filled < size and (count := stream.readinto(memoryview(buffer)[filled:])):  # type: ignore[union-attr]
         filled += count
     return bytes(buffer[:filled])
+
+
+def spooled(stream: IO[bytes], folder: str | None = None) -> io.BufferedReader:
+    """All that a stream has left, in an unnamed file: it can be read at any place.
+
+    Args:
+        stream: may raise on reading what it raises.
+        folder: for the file, in place of the system's temporary folder.
+
+    Raises:
+        InputError: there is no room for it.
+    """
+    copy: IO[bytes] | None = None
+    try:
+        while block := stream.read(BUFFER):
+            try:
+                copy = copy or tempfile.TemporaryFile(dir=folder, prefix="dedup-")  # noqa: SIM115 (the caller closes it)
+                copy.write(block)
+            except OSError as error:
+                raise InputError(
+                    f"what a file unpacks to can't be kept in the temporary folder: {words_of(error)}\n"
+                    "Make room there, or name another folder with --tmp"
+                ) from error
+    except BaseException:
+        if copy is not None:
+            copy.close()
+        raise
+    if copy is None:
+        return cast("io.BufferedReader", io.BufferedReader(io.BytesIO(b"")))
+    copy.seek(0)
+    return cast("io.BufferedReader", copy)
 
 
 def raw_stream(stream: BinaryIO) -> IO[bytes]:
