@@ -115,7 +115,8 @@ def _records_on_stdin(result: Result) -> Source | None:
     source = next((source for source in result.catalog.sources if source.path == STDIN), None)
     refused = next((item for item in result.skipped if item.id == STDIN and item.line is None), None)
     if source is None and refused is not None:
-        raise InputError(f"standard input holds no records: {refused.detail}\nGive it JSON Lines, or say --format")
+        remedy = "Install that first" if refused.reason is Reason.NO_READER else "Give it JSON Lines, or say --format"
+        raise InputError(f"standard input holds no records: {refused.detail}\n{remedy}")
     return source
 
 

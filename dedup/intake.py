@@ -17,6 +17,7 @@ from dedup._arrays import I64, Texts, encode, offsets_of
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError, SettingsError
 from dedup.model import Document
+from dedup.readers.arrow import joined_columns
 from dedup.settings import Settings
 
 if TYPE_CHECKING:
@@ -277,11 +278,7 @@ def _joined(columns: list[pa.Array], position: int) -> pa.Array:
     """The texts of several columns as one column: those that aren't empty, with an empty line between them."""
     if len(columns) == 1:
         return columns[0]
-    pa = _pyarrow()
-    compute = importlib.import_module("pyarrow.compute")
-    texts = [_large_strings(column, position) for column in columns]
-    some = [compute.if_else(compute.equal(text, ""), None, text) for text in texts]
-    return compute.binary_join_element_wise(*some, pa.scalar("\n\n", pa.large_string()), null_handling="skip")
+    return joined_columns([_large_strings(column, position) for column in columns])
 
 
 def _large_strings(column: pa.Array, position: int) -> pa.LargeStringArray:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
 
     BINARY = "binary"
     HIDDEN = "hidden"
+    EXCLUDED = "excluded"  # by a pattern of the user, or by a .gitignore
     SPECIAL = "special"  # FIFO, socket, device
     SYMLINK = "symlink"  # never followed inside a tree
     SAME_FILE = "same-file"  # another name of a file that was read
@@ -34,7 +35,7 @@ class Reason(StrEnum):
     READER_FAILED = "reader-failed"  # what reads such files crashed, or raised an error
 
 
-_BY_DESIGN = {Reason.BINARY, Reason.HIDDEN, Reason.SPECIAL, Reason.SYMLINK, Reason.SAME_FILE}
+_BY_DESIGN = {Reason.BINARY, Reason.HIDDEN, Reason.EXCLUDED, Reason.SPECIAL, Reason.SYMLINK, Reason.SAME_FILE}
 UNREAD = frozenset(set(Reason) - _BY_DESIGN)
 
 

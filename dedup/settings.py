@@ -36,7 +36,10 @@ def found_probability(similarity: float, bands: int, rows: int) -> float:
 
 
 # Settings that the headers of earlier results don't have.
-_LATER = ("max_record", "max_bytes", "max_ratio", "format", "delimiter", "reader_seconds", "reader_memory")
+_LATER = (
+    "max_record", "max_bytes", "max_ratio", "format", "delimiter", "reader_seconds", "reader_memory",
+    "include", "exclude", "gitignore",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,9 @@ class Settings:
             endings of their names, and standard input as ``jsonl``.
         delimiter: what is between two fields of a row; None: a comma in ``csv``, a tab in ``tsv``.
         hidden: read hidden files and folders too.
+        include: patterns, as in a .gitignore: of the files in folders only those are read that match one.
+        exclude: patterns: files and folders in folders that match one are left out.
+        gitignore: leave out what the .gitignore files in folders say.
         strict_ids: a record id that occurs twice is an error.
         max_record: bytes of one document at most; of a record, of its line.
         max_bytes: bytes that one compressed file may unpack to.
@@ -89,6 +95,9 @@ class Settings:
     text_field: str | tuple[str, ...] = "text"
     id_field: str = "id"
     hidden: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    gitignore: bool = False
     strict_ids: bool = False
     max_record: int = 100_000_000
     max_bytes: int = 1_000_000_000_000
@@ -129,6 +138,9 @@ class Settings:
             raise SettingsError("text_field is empty; name the field that holds the text, for example text")
         if len(set(names)) < len(names):
             raise SettingsError("text_field names one field twice")
+        for name in ("include", "exclude"):
+            patterns = getattr(self, name)
+            object.__setattr__(self, name, (patterns,) if isinstance(patterns, str) else tuple(patterns))
         object.__setattr__(self, "text_field", names[0] if len(names) == 1 else names)
 
     @staticmethod

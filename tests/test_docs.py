@@ -41,7 +41,10 @@ from dedup.settings import Settings
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "benchmarks").glob("*.md"))]
 KINDS = ("console", "pycon", "python", "json", "sh", "text")
-OPTIONAL_LIBRARIES = {"docs/adapters.md": ("pandas", "polars", "pyarrow", "datasets", "sklearn", "datatrove")}
+OPTIONAL_LIBRARIES = {
+    "docs/adapters.md": ("pandas", "polars", "pyarrow", "datasets", "sklearn", "datatrove"),
+    "docs/inputs.md": ("pyarrow",),
+}
 OPTIONAL_TOOLS = ("jq",)  # a page that uses one is checked without those blocks where it is missing
 END = "--- end of a command's output, with status"
 ANY_LINES = "…"

@@ -43,6 +43,20 @@ def test_lists_generators_mappings_and_records_are_taken() -> None:
     expected(dedup.find_duplicates(records, dedup.Settings(text_field="body", id_field="name")))
 
 
+def test_several_fields_are_joined_by_an_empty_line() -> None:
+    rows = [{"head": "T", "body": "B"}, {"head": "", "body": None}, {"head": None, "body": "B"}]
+    settings = dedup.Settings(text_field=("head", "body"))
+    documents: list[Any] = [rows]
+    if pa := pytest.importorskip("pyarrow"):
+        documents.append(pa.Table.from_pylist(rows))
+    for found in (dedup.find_duplicates(some, settings) for some in documents):
+        drops = [(drop.id, cluster.keep.id) for cluster in found.clusters for drop in cluster.drops]
+        assert (found.empty_ids, drops) == (["1"], [])
+    records = [{"head": "a b", "body": "c"}, {"head": "a", "body": "b c"}]
+    (drop,) = dedup.find_duplicates(records, settings).dropped
+    assert (drop.relation.value, drop.place.bytes) == ("exact", 6)
+
+
 def test_ids_of_records_are_read_as_in_files() -> None:
     records = [
         {"id": 12345678901234567890, "text": "a"},

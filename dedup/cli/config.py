@@ -62,9 +62,8 @@ def defaults_for_click(values: dict[str, Any]) -> dict[str, Any]:
     """The same values as defaults of the options."""
     if "containment" in values and values["containment"] is None:
         values = {name: value for name, value in values.items() if name != "containment"} | {"no_contained": True}
-    if isinstance(values.get("text_field"), str):
-        values = values | {"text_field": [values["text_field"]]}
-    return values
+    several = [name for name in ("text_field", "include", "exclude") if isinstance(values.get(name), str)]
+    return values | {name: [values[name]] for name in several}
 
 
 def _table(path: Path) -> dict[str, Any] | None:

@@ -57,6 +57,19 @@ if TYPE_CHECKING:
 @field_options
 @reader_options
 @click.option("--hidden", is_flag=True, help="Read hidden files and folders too.")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of the files in folders read only those that match. May be repeated.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders that match, as in a .gitignore. May be repeated.",
+)
+@click.option("--gitignore", is_flag=True, help="Leave out what .gitignore files say.")
 @click.option("--strict-ids", is_flag=True, help="A record id that occurs twice is an error.")
 @click.option(
     "--max-comparisons",

@@ -7,219 +7,26 @@ import importlib
 import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xxhash
 
-from dedup._arrays import I64, Texts, offsets_of
+from dedup._arrays import Texts, offsets_of
 from dedup.catalog import Source
 from dedup.model import Reason, Skipped
+from dedup.readers.arrow import Table, column_of, raw_texts, seekable, text_columns, texts_of, type_of
 from dedup.readers.columnar_copy import copy
-from dedup.readers.names import shown
-from dedup.readers.record_files import BATCH_BYTES, Job
-from dedup.readers.streams import Refused, spooled
+from dedup.readers.record_files import Job
+from dedup.readers.streams import Refused
 from dedup.readers.strict_json import compact
 from dedup.readers.text import too_long
-from dedup.readers.unpack import RATIO_FROM, Damaged
+from dedup.readers.unpack import RATIO_FROM
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Finder", "Reader", "copy"]
-
-_MOST_ROWS = 1024  # that are decoded at once: a text that is stored once may stand in each of them
-_SHOWN_COLUMNS = 12
-
-
-class Table:
-    """The rows of an open file, from any of them on.
-
-    Attributes:
-        schema: its columns. starts: rows from which it can be read, ascending; the first is 0.
-    """
-
-    def __init__(self, stream: io.BufferedReader, format: str) -> None:
-        self._pa = importlib.import_module("pyarrow")
-        self._stream = stream
-        self.schema: pa.Schema
-        self.starts = [0]
-        with _damage(format):
-            if format == "parquet":
-                self._parquet = importlib.import_module("pyarrow.parquet").ParquetFile(stream)
-                self.schema = self._parquet.schema_arrow
-                meta = self._parquet.metadata
-                sizes = [meta.row_group(group).num_rows for group in range(meta.num_row_groups)]
-                self.starts = [0, *accumulate(sizes)][: max(1, len(sizes))]
-            else:
-                self._parquet = None
-                self.schema = self._ipc().schema
-        self._format = format
-
-    @property
-    def unpacked(self) -> int:
-        """Bytes that its columns have without compression, as it says."""
-        if self._parquet is None:
-            return 0
-        meta = self._parquet.metadata
-        return sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
-
-    def rows(self, names: Sequence[str], start: int = 0) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The columns of these names, some rows at a time, with the number of the first, from 0.
-
-        Args:
-            names: columns, or what is below a column, as `a.b`.
-            start: one of `starts`.
-
-        Raises:
-            Damaged: it can't be read.
-        """
-        with _damage(self._format):
-            if self._parquet is not None:
-                yield from self._of_parquet(names, start)
-            else:
-                yield from self._of_ipc(names)
-
-    def _of_parquet(self, names: Sequence[str], start: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        meta = self._parquet.metadata
-        for group in range(self.starts.index(start), meta.num_row_groups):
-            size, count = meta.row_group(group).total_byte_size, meta.row_group(group).num_rows
-            most = max(1, min(_MOST_ROWS, BATCH_BYTES * count // max(1, size)))
-            for batch in self._parquet.iter_batches(most, row_groups=[group], columns=list(names), use_threads=False):
-                yield start, batch
-                start += batch.num_rows
-
-    def _of_ipc(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        tops = {name if name in self.schema.names else name.partition(".")[0] for name in names}
-        start = 0
-        reader = self._ipc([index for index, name in enumerate(self.schema.names) if name in tops])
-        for batch in ipc_batches(reader):
-            most = max(1, min(_MOST_ROWS, BATCH_BYTES * batch.num_rows // max(1, batch.nbytes)))
-            for first in range(0, batch.num_rows, most):
-                part = batch.slice(first, most)
-                yield start, part
-                start += part.num_rows
-
-    def _ipc(self, columns: list[int] | None = None) -> Any:
-        self._stream.seek(0)
-        options = self._pa.ipc.IpcReadOptions(included_fields=columns)
-        return open_ipc(self._stream, options)
-
-
-def open_ipc(stream: io.BufferedReader, options: Any = None) -> Any:
-    """A reader of an Arrow file or stream, whichever it is."""
-    ipc = importlib.import_module("pyarrow.ipc")
-    if stream.peek(6)[:6] == b"ARROW1":
-        return ipc.open_file(stream, options=options)
-    return ipc.open_stream(stream, options=options)
-
-
-def ipc_batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    """The record batches of an Arrow file or stream."""
-    if hasattr(reader, "get_batch"):
-        return (reader.get_batch(index) for index in range(reader.num_record_batches))
-    return iter(reader)
-
-
-@contextmanager
-def _damage(format: str) -> Iterator[None]:
-    """What pyarrow says of a damaged file, in our words: its own change, and a result must not."""
-    pa = importlib.import_module("pyarrow")
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise Damaged(f"damaged {'Parquet' if format == 'parquet' else 'Arrow'} data") from error
-
-
-# --- columns ----------------------------------------------------------------------------------------------------------
-
-
-def type_of(schema: pa.Schema, name: str) -> Any:
-    """The type of the column of exactly this name, else of what a dotted path leads to; None if there is none."""
-    if name in schema.names:
-        index = schema.get_field_index(name)
-        return schema.field(index).type if index >= 0 else None  # -1: there are several
-    kind = schema
-    for part in name.split("."):
-        if kind is not schema and not _is_struct(kind):
-            return None
-        index = kind.get_field_index(part)
-        if index < 0:
-            return None
-        kind = kind.field(index).type
-    return kind
-
-
-def _is_struct(kind: Any) -> bool:
-    return bool(importlib.import_module("pyarrow.types").is_struct(kind))
-
-
-def column_of(batch: pa.RecordBatch, name: str) -> pa.Array:
-    """A column, or what a dotted path leads to; null where something on the way is."""
-    if name in batch.schema.names:
-        return batch.column(name)
-    top, *parts = name.split(".")
-    return importlib.import_module("pyarrow.compute").struct_field(batch.column(top), parts)
-
-
-def _is_text(kind: Any) -> bool:
-    types = importlib.import_module("pyarrow.types")
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-    return any(test(kind) for test in tests)
-
-
-def text_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
-    """Which of the wanted columns there are.
-
-    Raises:
-        Refused: none of them, or one that holds no text.
-    """
-    found = [name for name in wanted if type_of(schema, name) is not None]
-    if not found:
-        names = list(dict.fromkeys(schema.names))
-        listed = ", ".join(shown(name)[:60] for name in names[:_SHOWN_COLUMNS])
-        more = ", …" if len(names) > _SHOWN_COLUMNS else ""
-        twice = next((name for name in wanted if schema.names.count(name) > 1), None)
-        what = " or ".join(repr(shown(name)) for name in wanted)
-        what = f"several columns are called {shown(twice)!r}" if twice else f"no column {what}"
-        raise Refused(Reason.NO_TEXT, f"{what}; its columns are {listed}{more}; name the right one with --text-field")
-    for name in found:
-        if not _is_text(type_of(schema, name)):
-            raise Refused(Reason.NO_TEXT, f"the column {shown(name)!r} is {type_of(schema, name)}, not text")
-    return found
-
-
-def large_strings(column: pa.Array) -> pa.Array:
-    """Texts of any layout as large_string; null is an empty text."""
-    pa = importlib.import_module("pyarrow")
-    return column.cast(pa.large_string()).fill_null("")
-
-
-def texts_of(batch: pa.RecordBatch, names: Sequence[str]) -> pa.Array:
-    """The texts of some rows; those of several columns that aren't empty, with an empty line between them."""
-    columns = [large_strings(column_of(batch, name)) for name in names]
-    if len(columns) == 1:
-        return columns[0]
-    pa, compute = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.compute")
-    some = [compute.if_else(compute.equal(column, ""), None, column) for column in columns]
-    return compute.binary_join_element_wise(*some, pa.scalar("\n\n", pa.large_string()), null_handling="skip")
-
-
-def raw_texts(column: pa.Array) -> tuple[memoryview, I64]:
-    """The bytes of a column of large_string, where they lie, and where each text begins and the last one ends."""
-    _, offsets, data = column.buffers()
-    if not len(column):
-        return memoryview(b""), np.zeros(1, np.int64)
-    return memoryview(data or b"").cast("B"), np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 class Reader:
@@ -275,7 +82,7 @@ class Reader:
             kept.append(raw)
             job.catalog.add(
                 job.number,
-                f"{job.path}:{self._row}" if id is None else id if type(id) is str else compact(plain(id)),
+                f"{job.path}:{self._row}" if id is None else _id(id),
                 size=end - start,
                 digest=xxhash.xxh3_128_digest(raw),
                 line=self._row,
@@ -310,6 +117,12 @@ def _decodes(raw: memoryview) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _id(value: Any) -> str:
+    """An id as of a record of JSON; a time, which JSON doesn't have, as text."""
+    value = plain(value)
+    return value if isinstance(value, str) else compact(value)
 
 
 def plain(value: Any) -> Any:
@@ -368,11 +181,3 @@ class Finder:
         if self._stream is not None:
             self._stream.close()
         self._stream = None
-
-
-def seekable(stream: io.BufferedReader) -> io.BufferedReader:
-    """The same, or what it has in an unnamed temporary file."""
-    if stream.seekable():
-        return stream
-    with stream:
-        return spooled(stream)

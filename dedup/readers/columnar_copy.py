@@ -6,6 +6,7 @@ import importlib
 import io
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from dedup.catalog import Source
 from dedup.errors import InputError
+from dedup.readers.arrow import damage, ipc_batches, open_ipc, seekable
 from dedup.readers.cut import Counting
+from dedup.readers.names import shown
 from dedup.readers.record_files import FIELD, Chosen
+from dedup.readers.unpack import Damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,16 +29,23 @@ _CODECS = {0: "lz4", 1: "zstd"}
 
 def copy(source: Source, fresh: Callable[[], io.BufferedReader], out: Counting, chosen: Chosen) -> int:
     """Write what is chosen of the rows; see `record_files.Home`."""
-    from dedup.readers.columnar import seekable
-
     with seekable(fresh()) as stream:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        if source.format == "parquet":
-            _copy_parquet(stream, out, _Choice(chosen))
-        else:
-            _copy_ipc(stream, out, _Choice(chosen))
+        try:
+            (_copy_parquet if source.format == "parquet" else _copy_ipc)(stream, out, _Choice(chosen))
+        except Damaged as error:
+            raise InputError(f"{shown(source.path or '')}: {error}, of which nothing can be written") from error
     return size
+
+
+def _whole(batches: Iterator[pa.RecordBatch], format: str) -> Iterator[pa.RecordBatch]:
+    """What can be read of some batches; a scan has said where they break off."""
+    with suppress(Damaged), damage(format):
+        for batch in batches:
+            if format != "parquet":
+                batch.validate(full=True)
+            yield batch
 
 
 class _Sink(io.RawIOBase):
@@ -102,7 +113,8 @@ def _filtered(batch: pa.RecordBatch, mask: NDArray[np.bool_]) -> pa.RecordBatch:
         return batch
     pa = importlib.import_module("pyarrow")
     try:
-        return batch.filter(pa.array(mask))
+        bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
+        return batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits]))
     except pa.ArrowNotImplementedError:
         edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.view(np.int8), [0]))))
         runs = [batch.slice(start, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]
@@ -115,7 +127,8 @@ def _filtered(batch: pa.RecordBatch, mask: NDArray[np.bool_]) -> pa.RecordBatch:
 def _copy_parquet(stream: io.BufferedReader, out: Counting, choice: _Choice) -> None:
     """Row group by row group, each in parts of a bounded size."""
     pa, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    file = parquet.ParquetFile(stream)
+    with damage("parquet"):
+        file = parquet.ParquetFile(stream)
     schema = choice.schema(file.schema_arrow)
     with parquet.ParquetWriter(pa.PythonFile(_Sink(out), "w"), schema, **_ways(file.metadata)) as writer:
         for group in range(file.metadata.num_row_groups):
@@ -131,7 +144,7 @@ def _parts(file: Any, group: int, choice: _Choice) -> Iterator[list[pa.RecordBat
     most = max(1, min(1 << 16, (_GROUP_BYTES // 8) * meta.num_rows // max(1, meta.total_byte_size)))
     part: list[pa.RecordBatch] = []
     size = 0
-    for batch in file.iter_batches(most, row_groups=[group], use_threads=False):
+    for batch in _whole(file.iter_batches(most, row_groups=[group], use_threads=False), "parquet"):
         chosen = choice.take(batch)
         part.append(chosen)
         size += chosen.nbytes
@@ -164,17 +177,16 @@ def _ways(meta: Any) -> dict[str, Any]:
 
 def _copy_ipc(stream: io.BufferedReader, out: Counting, choice: _Choice) -> None:
     """Record batch by record batch; a file becomes a file, a stream a stream."""
-    from dedup.readers.columnar import ipc_batches, open_ipc
-
     pa, ipc = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.ipc")
     is_file = stream.peek(6)[:6] == b"ARROW1"
-    options = ipc.IpcWriteOptions(compression=_codec_of(stream, is_file))
-    stream.seek(0)
-    reader = open_ipc(stream)
+    with damage("arrow"):
+        options = ipc.IpcWriteOptions(compression=_codec_of(stream, is_file))
+        stream.seek(0)
+        reader = open_ipc(stream)
     schema = choice.schema(reader.schema)
     start = ipc.new_file if is_file else ipc.new_stream
     with start(pa.PythonFile(_Sink(out), "w"), schema, options=options) as writer:
-        for batch in ipc_batches(reader):
+        for batch in _whole(ipc_batches(reader), "arrow"):
             chosen = choice.take(batch)
             if chosen.num_rows or not batch.num_rows:
                 writer.write_batch(chosen)

@@ -218,7 +218,7 @@ def _rows(path: str, settings: Settings) -> Iterator[_Row]:
     skipped: list[Skipped] = []
     job = Job(path, source, catalog.add_source(source), settings, catalog, skipped.append, load_kernel(), 1)
     if needs := missing(how.name):
-        raise InputError(f"{shown(path)} can't be read: {needs.replace(': ', chr(10) + 'Install it: ')}")
+        raise _unreadable(path, Refused(Reason.NO_READER, needs))
     with _opened(path, settings) as stream:
         for texts in home_of(how.name).Reader(job).texts(stream):
             yield from _without_text(skipped)

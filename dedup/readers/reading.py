@@ -30,7 +30,7 @@ from dedup.readers.formats import (
     is_own_result,
     magic,
 )
-from dedup.readers.names import STDIN, shown
+from dedup.readers.names import STDIN
 from dedup.readers.record_files import Job, Reader, home_of, missing
 from dedup.readers.reread import open_again
 from dedup.readers.streams import Refused, Stored, first_bytes, open_regular, raw_stream, spooled, unpacked, words_of
@@ -83,7 +83,7 @@ def read(
         InputError: an input is missing or can't be read at all, or is being written.
         InputError: (after the last batch) ``strict_ids``, and an id occurs twice.
     """
-    listing = list_inputs(inputs, hidden=settings.hidden, exclude=exclude)
+    listing = list_inputs(inputs, settings, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
     reading = _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads, tmp, keep_open)
     return reading.batches(batch_bytes, on_progress)
@@ -235,7 +235,8 @@ class _Reading:
         lines = unpacked(stored, source.compression, Limits(self._settings.max_bytes, self._settings.max_ratio))
         try:
             _look_at_head(lines.peek(HEAD), source)
-            _require(source, file)
+            if needs := missing(source.format):
+                raise Refused(Reason.NO_READER, needs)
             number = self._catalog.add_source(source)
             again = self._keep_open(number, source, kept)
             records = home_of(source.format).Reader(
@@ -335,20 +336,6 @@ def _look_at_head(head: bytes, source: Source) -> None:
     mark = mark_of(head) if source.format == "jsonl" else None
     if mark and mark[1] != "utf-8":
         raise Refused(Reason.ENCODING, f"{mark[1][:6].upper()}, and JSON Lines must be UTF-8")
-
-
-def _require(source: Source, file: Found) -> None:
-    """See that what reads the format is installed.
-
-    Raises:
-        InputError: it isn't, for a file that the user named. Refused: for one that was found.
-    """
-    needs = missing(source.format)
-    if needs is not None and file.named:
-        what, _, how = needs.partition(": ")
-        raise InputError(f"{shown(file.id)}: {what}, which is not installed\nInstall it: {how}")
-    if needs is not None:
-        raise Refused(Reason.UNREADABLE, needs)
 
 
 def _stopped(name: str, error: Exception, last: str) -> Skipped:

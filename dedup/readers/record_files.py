@@ -134,7 +134,7 @@ def missing(name: str) -> str | None:
     needs = FORMATS[name].needs
     if needs is None or find_spec(needs[0]) is not None:
         return None
-    return f"{FORMATS[name].called} needs {needs[0]}: pip install 'neardup[{needs[1]}]'"
+    return f"no reader of {FORMATS[name].called} is installed: pip install 'neardup[{needs[1]}]'"
 
 
 def joined(texts: Sequence[bytes]) -> bytes:

@@ -6,12 +6,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
 
 from dedup.errors import InputError
 from dedup.model import Reason, Skipped, id_key
+from dedup.readers.choosing import Choice, expanded
 from dedup.readers.formats import HEAD, is_own_result, is_unfinished
 from dedup.readers.names import STDIN, below, last_part, shown, to_fs, to_name, without_slashes
 from dedup.readers.streams import Refused, kind_of, open_regular, words_of
+from dedup.settings import Settings
 
 _REPARSE_POINT = 0x400  # Windows: junctions are directories that lead elsewhere
 
@@ -54,16 +57,21 @@ class Listing:
     bytes: int = 0
 
 
-def list_inputs(inputs: Sequence[str], *, hidden: bool, exclude: Sequence[str]) -> Listing:
+def list_inputs(inputs: Sequence[str], settings: Settings, *, exclude: Sequence[str]) -> Listing:
     """Find every file, without opening more than those the user named.
 
     Raises:
         InputError: an input is missing, can't be read or is no file or folder, or is what is being written.
+        SettingsError: a pattern of files is none.
     """
-    names = sorted({without_slashes(to_name(name)) for name in inputs}, key=id_key)
+    given = {without_slashes(to_name(name)) for name in inputs}
+    by_pattern = {name: expanded(name, hidden=settings.hidden) for name in given}
+    matched = {without_slashes(match) for matches in by_pattern.values() for match in matches} - given
+    names = sorted({name for name in given if not by_pattern[name]} | matched, key=id_key)
     listing = Listing(names)
     excluded = _Excluded(exclude)
-    lister = _Lister(listing, excluded, hidden)
+    choice = Choice(settings)
+    lister = _Lister(listing, excluded, settings.hidden, choice)
     found: list[Found] = []
     stats = [_check(name) for name in names]  # all of them before anything is read
     for number, (name, info) in enumerate(zip(names, stats, strict=True)):
@@ -78,6 +86,8 @@ def list_inputs(inputs: Sequence[str], *, hidden: bool, exclude: Sequence[str]) 
                     f"{shown(name)} is an input and is also what would be written\nWrite the result to another file"
                 )
             listing.own.append(name)
+        elif name in matched and (why := choice.why_not(name)):
+            listing.skipped.append((number, Skipped(name, Reason.EXCLUDED, why)))
         else:
             listing.bytes += info.st_size
             found.append(Found(name, number, True, _identity(info)))
@@ -103,7 +113,8 @@ def _check(name: str) -> os.stat_result | None:
         return info
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{shown(name)} does not exist\nCheck the spelling; an input is a folder, a file, or - for standard input"
+            f"{shown(name)} does not exist{', and is no pattern that matches anything' if has_magic(name) else ''}\n"
+            "Check the spelling; an input is a folder, a file, or - for standard input"
         ) from None
     except ValueError:  # a NUL in the name
         raise InputError(f"{shown(name)} can't be the name of a file") from None
@@ -147,7 +158,8 @@ class _Excluded:
 class _Lister:
     """Walks folders. Symbolic links are not followed, so it comes to an end."""
 
-    def __init__(self, listing: Listing, excluded: _Excluded, hidden: bool) -> None:
+    def __init__(self, listing: Listing, excluded: _Excluded, hidden: bool, choice: Choice) -> None:
+        self._choice = choice
         self._listing = listing
         self._excluded = excluded
         self._hidden = hidden
@@ -171,14 +183,14 @@ class _Lister:
                 except OSError as error:
                     self._skip(number, name, Reason.UNREADABLE, words_of(error))
                     continue
-                if self._wanted(number, name, part, info):
+                if self._wanted(root, number, name, part, info):
                     if stat.S_ISDIR(info.st_mode):
                         folders.append(name)
                     else:
                         self._listing.bytes += info.st_size
                         yield Found(name, number, False, _identity(info))
 
-    def _wanted(self, number: int, name: str, part: str, info: os.stat_result) -> bool:
+    def _wanted(self, root: str, number: int, name: str, part: str, info: os.stat_result) -> bool:
         """Whether an entry is a folder or a file to read; if not, why goes into the listing."""
         mode = info.st_mode
         regular = stat.S_ISREG(mode)
@@ -193,7 +205,14 @@ class _Lister:
         elif stat.S_ISLNK(mode) or getattr(info, "st_file_attributes", 0) & _REPARSE_POINT:
             self._skip(number, name, Reason.SYMLINK, "a symbolic link, not followed")
         elif regular or stat.S_ISDIR(mode):
-            return True
+            why = self._choice.why(root, name, folder=not regular)
+            if why is None:
+                return True
+            # As with hidden ones: where a result of ours lies leaves no record.
+            if regular and _is_own(name):
+                self._listing.own.append(name)
+            else:
+                self._skip(number, name, Reason.EXCLUDED, why)
         else:
             self._skip(number, name, Reason.SPECIAL, kind_of(mode))
         return False
