@@ -2,9 +2,10 @@
 
 Thousands of pages with one long header and bodies of their own share bands with each other and match
 nobody, and comparing each with all others would never end. But what a document shares with another of
-the crowd is held by that one, so elsewhere in the crowd. Counting the full sets once says how many of
-its shingles that are, and a pair for which even so many would make no match, or none better than one
-already found, need not be compared. That changes no match (docs/decisions/0009-crowds.md).
+the crowd is common there, or both are among the few that hold it. Counting the full sets once says how
+much of a document is common, and with whom it shares what is rare. So the most that a pair can share is
+known, and where even that would make no match, or none better than one already found, the pair need not
+be compared. That changes no match (docs/decisions/0009-crowds.md).
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from dedup.settings import Settings
 
 CROWD = 256  # a bucket of more documents than this is crowded
 KEY_BITS = 16, 29  # bits of a key, at least and at most
-TURNS = 0, 16  # bits that the hashes are rotated by in each round of counting
+RARE = 8  # a hash that more documents hold is common
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Crowds:
-    """For each document in a crowd, how many of its shingles others there hold, at the very most."""
+    """What each document in a crowd has in common with others there."""
 
-    held: Mapping[int, int] = field(default_factory=dict)
+    common: Mapping[int, int] = field(default_factory=dict)  # how many of its shingles are common
+    rare: Mapping[int, U64] = field(default_factory=dict)  # those that another holds too, but few
 
     @classmethod
     def of(
@@ -49,29 +51,32 @@ class Crowds:
         forms = [sketches.normal.raw(row) for row in members]
         normal = Texts(b"".join(forms), offsets_of([len(form) for form in forms]))
         sets = kernel.shingle_sets(normal, settings.shingle, threads=1)
-        running = offsets_of(_held_twice(sets.values).astype(np.int64))
-        return cls(dict(zip(crowded, np.diff(running[sets.offsets]).tolist(), strict=True)))
+        held = np.split(_held(sets.values), sets.offsets[1:-1])
+        return cls(
+            common={rank: int((counts > RARE).sum()) for rank, counts in zip(crowded, held, strict=True)},
+            rare={
+                rank: hashes[(counts > 1) & (counts <= RARE)]
+                for rank, hashes, counts in zip(crowded, sets.rows(), held, strict=True)
+            },
+        )
 
     def most_shared(self, rank: int, kept: int, size: int) -> int:
         """How many of its ``size`` shingles a document shares with the larger ``kept`` one, at the very most."""
-        return self.held[rank] if rank in self.held and kept in self.held else size
+        if rank not in self.common or kept not in self.common:
+            return size
+        return self.common[rank] + len(np.intersect1d(self.rare[rank], self.rare[kept], assume_unique=True))
 
 
-def _held_twice(values: U64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """For each hash of all sets whether it occurs more than once, as far as its keys tell.
+def _held(values: U64) -> I64:
+    """For each hash of all sets how many of them hold it, as far as its keys tell.
 
-    A hash has two keys, its first and its last bits, and is taken as held by two sets if both of them occur
-    more than once. Those that are get counted again by keys of other bits. So no hash that two sets hold is
-    missed, and hardly one that a single set holds is taken for such. A set of all hashes would be exact and
-    takes too much memory with a million documents.
+    A hash has two keys, its first and its last bits, and is taken to be held as often as the rarer of them
+    occurs. So no count is too low, and few are too high. A set of all hashes would be exact and takes too
+    much memory with a million documents.
     """
     bits = min(max((2 * max(1, len(values)) - 1).bit_length(), KEY_BITS[0]), KEY_BITS[1])
-    held = np.ones(len(values), np.bool_)
-    for turn in TURNS:
-        turned = values[held] << np.uint64(turn) | values[held] >> np.uint64((64 - turn) % 64)
-        twice = np.ones(len(turned), np.bool_)
-        for keys in (turned >> np.uint64(64 - bits), turned & np.uint64((1 << bits) - 1)):
-            _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
-            twice &= counts[places] > 1
-        held[held] = twice
+    held = np.full(len(values), len(values), np.int64)
+    for keys in (values >> np.uint64(64 - bits), values & np.uint64((1 << bits) - 1)):
+        _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        held = np.minimum(held, counts[places])
     return held

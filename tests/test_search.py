@@ -174,6 +174,31 @@ def test_pages_with_one_header_and_bodies_of_any_length_are_compared_once() -> N
 
 
 @pytest.mark.once
+def test_a_copy_of_a_page_is_compared_with_that_page_alone() -> None:
+    """Each page twice, the second time with another last word: what all pages share, 160 of 220, is too little."""
+    pages = header_pages([60] * 150)
+    copies = [page.rsplit(" ", 1)[0] + f" changed{number}" for number, page in enumerate(pages)]
+    found = both_passes(pages + copies, crowd=20)
+    assert found.keeper.tolist() == [*range(150), *range(150)]
+    assert found.shared.tolist() == [*[0] * 150, *[219] * 150]
+    assert found.candidates == found.matches == 150
+    assert both_passes(pages + copies, crowd=300).candidates > 10_000
+
+
+@pytest.mark.once
+def test_what_a_few_pages_share_is_no_less_than_what_all_do() -> None:
+    """Pages with 44 more words in common: rare or not, those and the header make a match (jaccard .72)."""
+    header, some = [f"h{n}" for n in range(164)], [f"s{n}" for n in range(44)]
+    for few in (6, 7, 8, 9, 10, 30):
+        family = [" ".join([*header, *some, *(f"q{page}w{n}" for n in range(40))]) for page in range(few)]
+        strangers = [" ".join([*header, *(f"r{page}w{n}" for n in range(80))]) for page in range(100)]
+        found = both_passes(family + strangers, crowd=4)
+        every = both_passes(family + strangers, crowd=300)
+        assert np.array_equal(found.keeper, every.keeper)
+        assert (found.keeper != np.arange(few + 100)).sum() == few - 1, "204 of 244 shingles, in 284 of two"
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(("most", "left_out"), [(20, 0), (19, 1), (3, 17), (2, 18), (1, 9)])
 def test_candidates_beyond_the_bound_are_counted_up_to_ten_times_the_bound(most: int, left_out: int) -> None:
     """One text of which twenty others hold 66 of 76 shingles each, so that none is surely the best match."""

@@ -2,14 +2,16 @@
 //!
 //! Thousands of pages with one long header and bodies of their own share bands with each other and
 //! match nobody, and comparing each with all others would never end. But what a document shares with
-//! another of the crowd is held by that one, so elsewhere in the crowd. Counting the full sets once
-//! says how many of its shingles that are, and a pair for which even so many would make no match, or
-//! none better than one already found, need not be compared. That changes no match. The counts are
-//! part of the definition: `dedup.crowds` has the same.
+//! another of the crowd is common there, or both are among the few that hold it. Counting the full
+//! sets once says how much of a document is common, and an index says with whom it shares what is
+//! rare. So the most that a pair can share is known, and where even that would make no match, or none
+//! better than one already found, the pair need not be compared. That changes no match. The counts
+//! are part of the definition: `dedup.crowds` has the same.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::lists::Keys;
+use super::lists::{Keys, Lists};
+use super::postings::Numbers;
 use super::{Cancelled, Corpus};
 use crate::forms::Spare;
 use crate::shingles::Shingles;
@@ -18,17 +20,21 @@ use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 64;
-/// Bits of a key, at least and at most. Eight tables of a bit a key take a third to two thirds of the
-/// crowd's text, and half a gigabyte at most.
+/// Bits of a key, at least and at most. Two tables of half a byte a key take a third to two thirds of
+/// the crowd's text, and half a gigabyte at most.
 const KEY_BITS: (u32, u32) = (16, 29);
-/// Bits that the hashes are rotated by in the second round of counting.
-const TURN: u32 = 16;
+/// A hash that more documents hold is common.
+const RARE: u64 = 8;
 
-/// For each document how many of its shingles others in a crowd hold, at the very most; `APART` if it
-/// is in no crowd. Empty if there is no crowd.
+/// What each document has in common with others in a crowd. Empty if there is no crowd.
 #[derive(Default)]
 pub struct Crowds {
-    held: Vec<u32>,
+    /// Common shingles of each document; `APART` if it is in no crowd.
+    common: Vec<u32>,
+    /// The numbers of its rare shingles that another holds too.
+    rare: Keys,
+    /// The kept documents that hold each of those.
+    holders: Lists,
 }
 
 const APART: u32 = u32::MAX;
@@ -52,45 +58,85 @@ impl Crowds {
             .collect();
         drop(sizes);
         let shingles: u64 = members.iter().map(|&rank| u64::from(corpus.size(rank as usize))).sum();
-        let bits =
-            (u64::BITS - (2 * shingles.max(1) - 1).leading_zeros()).clamp(KEY_BITS.0, KEY_BITS.1);
-        let (all, again) = (Seen::new(bits), Seen::new(bits));
-        each(corpus, &members, workers, cancel, |set| set.iter().for_each(|&hash| all.add(hash)))?;
+        let counts = Counts::new(shingles);
         each(corpus, &members, workers, cancel, |set| {
-            for &hash in set.iter().filter(|&&hash| all.twice(hash)) {
-                again.add(hash.rotate_left(TURN));
+            set.iter().for_each(|&hash| counts.add(hash));
+        })?;
+        let found = each(corpus, &members, workers, cancel, |set| {
+            let mut common = 0;
+            let mut rare = Vec::new();
+            for &hash in set {
+                let count = counts.of(hash);
+                common += u32::from(count > RARE);
+                if (2..=RARE).contains(&count) {
+                    rare.push(hash);
+                }
             }
+            (common, rare)
         })?;
-        let counts = each(corpus, &members, workers, cancel, |set| {
-            let twice = |hash: u64| all.twice(hash) && again.twice(hash.rotate_left(TURN));
-            set.iter().filter(|&&hash| twice(hash)).count() as u32
-        })?;
-        let mut held = vec![APART; corpus.count()];
-        for (&rank, count) in members.iter().zip(counts) {
-            held[rank as usize] = count;
+        drop(counts);
+        let mut common = vec![APART; corpus.count()];
+        let mut rare = vec![Vec::new(); corpus.count()];
+        for (&rank, (count, hashes)) in members.iter().zip(found) {
+            common[rank as usize] = count;
+            rare[rank as usize] = hashes;
         }
-        Ok(Crowds { held })
+        let numbers = Numbers::new(rare.iter().flatten().copied().collect(), u64::BITS);
+        let parts = workers.map(rare, Vec::new, |hits, hashes| {
+            let mut keys = Vec::with_capacity(hashes.len());
+            numbers.find(&hashes, hits, &mut keys);
+            Ok((vec![keys.len() as u32], keys))
+        })?;
+        let rare = Keys::joined(parts, numbers.count());
+        let holders = Lists::new(&rare, |_| true);
+        Ok(Crowds { common, rare, holders })
     }
 
     /// Whether there is a crowd.
     pub fn any(&self) -> bool {
-        !self.held.is_empty()
+        !self.common.is_empty()
     }
 
     /// Whether the document is in a crowd.
     #[inline]
     pub fn has(&self, rank: u32) -> bool {
-        self.held.get(rank as usize).is_some_and(|&held| held != APART)
+        self.common.get(rank as usize).is_some_and(|&common| common != APART)
     }
 
-    /// How many of its `size` shingles a document shares with a larger one, at the very most, by
-    /// whether that one is in a crowd.
+    /// How many of its `size` shingles a document shares with a larger one at the very most, by whether
+    /// that one is in a crowd, if they have nothing rare in common.
     #[inline]
     pub fn most_shared(&self, rank: u32, size: u32, crowded: bool) -> u32 {
-        match self.held.get(rank as usize) {
-            Some(&held) if crowded => held.min(size),
+        match self.common.get(rank as usize) {
+            Some(&common) if crowded => common.min(size),
             _ => size,
         }
+    }
+
+    /// The document stays. Documents must come in keep order.
+    pub fn keep(&mut self, rank: u32) {
+        if self.has(rank) {
+            self.holders.keep(rank, self.rare.of(rank));
+        }
+    }
+
+    /// The kept documents from rank `first` on that have something rare in common with this one,
+    /// ascending, and how much.
+    pub fn rare_with(&self, rank: u32, first: u32, found: &mut Vec<(u32, u32)>) {
+        found.clear();
+        if !self.has(rank) {
+            return;
+        }
+        for &key in self.rare.of(rank) {
+            let kept = &self.holders.all()[self.holders.span(key)];
+            found.extend(kept.iter().filter(|&&kept| kept >= first).map(|&kept| (kept, 1)));
+        }
+        found.sort_unstable();
+        found.dedup_by(|next, last| {
+            let same = next.0 == last.0;
+            last.1 += u32::from(same);
+            same
+        });
     }
 }
 
@@ -118,54 +164,43 @@ fn each<R: Send>(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Which hashes were added more than once, as far as their first and their last bits tell: too many,
-/// never too few. The same whatever the order of adding.
-struct Seen {
+/// How often each hash was added, as far as its first and its last bits tell: too often, never too
+/// seldom, and up to 15. The same whatever the order of adding.
+struct Counts {
     bits: u32,
-    first: Keyed,
-    last: Keyed,
+    first: Vec<AtomicU64>,
+    last: Vec<AtomicU64>,
 }
 
-impl Seen {
-    fn new(bits: u32) -> Seen {
-        Seen { bits, first: Keyed::new(bits), last: Keyed::new(bits) }
+impl Counts {
+    /// For so many hashes.
+    fn new(hashes: u64) -> Counts {
+        let bits =
+            (u64::BITS - (2 * hashes.max(1) - 1).leading_zeros()).clamp(KEY_BITS.0, KEY_BITS.1);
+        let zeros = || (0..1usize << (bits - 4)).map(|_| AtomicU64::new(0)).collect();
+        Counts { bits, first: zeros(), last: zeros() }
     }
 
     #[inline]
     fn add(&self, hash: u64) {
-        self.first.add(hash >> (64 - self.bits));
-        self.last.add(hash & ((1 << self.bits) - 1));
-    }
-
-    #[inline]
-    fn twice(&self, hash: u64) -> bool {
-        self.first.has_two(hash >> (64 - self.bits))
-            && self.last.has_two(hash & ((1 << self.bits) - 1))
-    }
-}
-
-/// Which keys were added, and which more than once.
-struct Keyed {
-    once: Vec<AtomicU64>,
-    twice: Vec<AtomicU64>,
-}
-
-impl Keyed {
-    fn new(bits: u32) -> Keyed {
-        let zeros = || (0..1usize << (bits - 6)).map(|_| AtomicU64::new(0)).collect();
-        Keyed { once: zeros(), twice: zeros() }
-    }
-
-    #[inline]
-    fn add(&self, key: u64) {
-        let (place, bit) = (key as usize / 64, 1 << (key % 64));
-        if self.once[place].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
-            self.twice[place].fetch_or(bit, Ordering::Relaxed);
+        for (table, key) in [(&self.first, self.keys(hash).0), (&self.last, self.keys(hash).1)] {
+            let (place, shift) = (key as usize / 16, key % 16 * 4);
+            let more = |all: u64| (all >> shift & 15 < 15).then(|| all + (1 << shift));
+            let _ = table[place].fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         }
     }
 
     #[inline]
-    fn has_two(&self, key: u64) -> bool {
-        self.twice[key as usize / 64].load(Ordering::Relaxed) >> (key % 64) & 1 == 1
+    fn of(&self, hash: u64) -> u64 {
+        let (first, last) = self.keys(hash);
+        let count = |table: &[AtomicU64], key: u64| {
+            table[key as usize / 16].load(Ordering::Relaxed) >> (key % 16 * 4) & 15
+        };
+        count(&self.first, first).min(count(&self.last, last))
+    }
+
+    #[inline]
+    fn keys(&self, hash: u64) -> (u64, u64) {
+        (hash >> (64 - self.bits), hash & ((1 << self.bits) - 1))
     }
 }

@@ -1,5 +1,7 @@
 //! Keys that documents have in common, and the kept documents of each key.
 
+use std::ops::Range;
+
 use super::crowds::Crowds;
 
 /// The keys of each document: numbers of buckets, or of posted hashes.
@@ -38,7 +40,7 @@ impl Keys {
 
     /// How many documents there are.
     pub fn documents(&self) -> u32 {
-        self.starts.len() as u32 - 1
+        self.starts.len().saturating_sub(1) as u32
     }
 
     /// How many documents have each key.
@@ -70,29 +72,22 @@ impl Kept {
 
     /// The document stays. Documents must come in keep order.
     pub fn keep(&mut self, rank: u32, keys: &[u32], crowds: &Crowds) {
-        let lists = match &mut self.crowded {
-            Some(crowded) if crowds.has(rank) => crowded,
-            _ => &mut self.apart,
-        };
-        for &key in keys {
-            let key = key as usize;
-            lists.kept[lists.room[key] + lists.filled[key] as usize] = rank;
-            lists.filled[key] += 1;
+        match &mut self.crowded {
+            Some(crowded) if crowds.has(rank) => crowded.keep(rank, keys),
+            _ => self.apart.keep(rank, keys),
         }
     }
 
     /// The kept documents of this key, ascending: where they stand in `all(crowded)`.
     #[inline]
-    pub fn span(&self, key: u32, crowded: bool) -> std::ops::Range<usize> {
-        let Some(lists) = self.lists(crowded) else { return 0..0 };
-        let first = lists.room[key as usize];
-        first..first + lists.filled[key as usize] as usize
+    pub fn span(&self, key: u32, crowded: bool) -> Range<usize> {
+        self.lists(crowded).map_or(0..0, |lists| lists.span(key))
     }
 
     /// What spans point into.
     #[inline]
     pub fn all(&self, crowded: bool) -> &[u32] {
-        self.lists(crowded).map_or(&[], |lists| &lists.kept)
+        self.lists(crowded).map_or(&[], Lists::all)
     }
 
     #[inline]
@@ -105,16 +100,17 @@ impl Kept {
     }
 }
 
-/// Documents of key k, ascending: `kept[room[k]..room[k] + filled[k]]`.
+/// Kept documents of key k, ascending: `kept[room[k]..room[k] + filled[k]]`.
 #[derive(Default)]
-struct Lists {
+pub struct Lists {
     room: Vec<usize>,
     filled: Vec<u32>,
     kept: Vec<u32>,
 }
 
 impl Lists {
-    fn new(keys: &Keys, among: impl Fn(u32) -> bool) -> Lists {
+    /// Room for some of the documents, none of which is kept so far.
+    pub fn new(keys: &Keys, among: impl Fn(u32) -> bool) -> Lists {
         let mut room = vec![0usize; keys.count + 1];
         for rank in (0..keys.documents()).filter(|&rank| among(rank)) {
             keys.of(rank).iter().for_each(|&key| room[key as usize + 1] += 1);
@@ -123,5 +119,26 @@ impl Lists {
             room[key + 1] += room[key];
         }
         Lists { filled: vec![0; keys.count], kept: vec![0; room[keys.count]], room }
+    }
+
+    /// The document stays. Documents must come in keep order.
+    pub fn keep(&mut self, rank: u32, keys: &[u32]) {
+        for &key in keys {
+            let key = key as usize;
+            self.kept[self.room[key] + self.filled[key] as usize] = rank;
+            self.filled[key] += 1;
+        }
+    }
+
+    /// Where the kept documents of this key stand in `all`.
+    #[inline]
+    pub fn span(&self, key: u32) -> Range<usize> {
+        let first = self.room[key as usize];
+        first..first + self.filled[key as usize] as usize
+    }
+
+    #[inline]
+    pub fn all(&self) -> &[u32] {
+        &self.kept
     }
 }

@@ -189,6 +189,7 @@ impl Pass<'_> {
             outcome.shared.push(fate.best.map_or(0, |best| best.shared));
             if fate.best.is_none() {
                 self.neighbours.keep(rank, &self.crowds);
+                self.crowds.keep(rank);
             }
         }
         Ok(())
@@ -223,14 +224,15 @@ impl Pass<'_> {
             true => self.first_better(rank, true, &fate.best).max(first),
             false => first,
         };
-        self.neighbours.start(rank, Since { apart: first, crowded }, &mut scratch.walk);
+        let since = Since { apart: first, crowded };
+        self.neighbours.start(rank, first, since, &self.crowds, &mut scratch.walk);
         let mut loaded = false;
         while self.neighbours.next(&mut scratch.walk, &mut scratch.neighbours) {
             for &other in &scratch.neighbours {
                 if self.cancel.is_set() || fate.compared + fate.left_out == COUNTED * self.most {
                     return;
                 }
-                let most = self.most_shared(rank, self.crowds.has(other.rank));
+                let most = self.most_shared(rank, self.crowds.has(other.rank)) + other.rare;
                 let (size, kept) = (self.sizes[rank as usize], self.sizes[other.rank as usize]);
                 if !self.rules.may_beat(most, size, other.rank, kept, &fate.best)
                     || !self.is_candidate(rank, other)
@@ -264,7 +266,7 @@ impl Pass<'_> {
         }
     }
 
-    /// How many shingles a document shares with one that is kept, at the very most.
+    /// How many shingles a document shares with one that is kept, at the very most, if nothing rare.
     fn most_shared(&self, rank: u32, crowded: bool) -> u32 {
         self.crowds.most_shared(rank, self.sizes[rank as usize], crowded)
     }
@@ -281,11 +283,19 @@ impl Pass<'_> {
 
     /// Whether a document and a larger one are worth comparing.
     fn is_candidate(&self, rank: u32, other: Neighbour) -> bool {
+        // What is rare leads to some whom no bucket was asked for.
+        let beside = other.beside || (other.rare > 0 && self.share_a_band(rank, other.rank));
         let (left, right) =
             (self.corpus.sample(rank as usize), self.corpus.sample(other.rank as usize));
         let shared = shared_values(left, right);
         (self.rules.may_be_contained(self.sizes[rank as usize])
             && shared >= self.rules.contained_floor(left.len()))
-            || (other.beside && self.rules.passes_screen(left.len(), right.len(), shared))
+            || (beside && self.rules.passes_screen(left.len(), right.len(), shared))
+    }
+
+    fn share_a_band(&self, rank: u32, other: u32) -> bool {
+        let (left, right) =
+            (self.corpus.bands_of(rank as usize), self.corpus.bands_of(other as usize));
+        left.iter().zip(right).any(|(left, right)| left == right)
     }
 }

@@ -92,7 +92,8 @@ impl Postings {
             Ok((sizes, posted))
         })?;
         drop(rarity);
-        let numbers = Numbers::new(&parts, corpus.hash_bits);
+        let all = parts.iter().flat_map(|(_, posted)| posted).copied().collect();
+        let numbers = Numbers::new(all, corpus.hash_bits);
         let needed = |(rank, &size): (usize, &u32)| match size {
             0 => 0,
             _ => HITS.min(rules.contained_floor(corpus.sample(rank).len())) as u8,
@@ -113,7 +114,7 @@ impl Postings {
             }
             Ok((sizes, keys))
         })?;
-        let count = numbers.hashes.len();
+        let count = numbers.count();
         Ok(Postings {
             needed,
             posted: Keys::joined(posted, count),
@@ -152,8 +153,8 @@ fn by_piece<S: Default, R: Send>(
     })
 }
 
-/// The posted hashes, numbered.
-struct Numbers {
+/// Some hashes, numbered.
+pub struct Numbers {
     /// Ascending.
     hashes: Vec<u64>,
     /// Where those with the same leading bits begin.
@@ -165,11 +166,11 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(posted: &[(Vec<u32>, Vec<u64>)], hash_bits: u32) -> Numbers {
-        let mut hashes: Vec<u64> = posted.iter().flat_map(|(_, posted)| posted).copied().collect();
+    /// Numbers these hashes, doubles allowed, which are below 2 to `hash_bits`.
+    pub fn new(mut hashes: Vec<u64>, hash_bits: u32) -> Numbers {
         hashes.sort_unstable();
         hashes.dedup();
-        assert!(u32::try_from(hashes.len()).is_ok(), "more posted hashes than 32 bits can count");
+        assert!(u32::try_from(hashes.len()).is_ok(), "more hashes than 32 bits can count");
         let head_bits = hashes.len().next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
         let heads_shift = hash_bits - head_bits;
         let bitmap_shift = hash_bits - (head_bits + 4);
@@ -186,8 +187,13 @@ impl Numbers {
         Numbers { hashes, heads, heads_shift, bitmap, bitmap_shift }
     }
 
-    /// Adds the numbers of those of the hashes that are posted.
-    fn find(&self, hashes: &[u64], hits: &mut Vec<u64>, numbers: &mut Vec<u32>) {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// Adds the numbers of those of these hashes that have one.
+    pub fn find(&self, hashes: &[u64], hits: &mut Vec<u64>, numbers: &mut Vec<u32>) {
         // No branches in the first round: nobody can predict them, and the tables are large.
         hits.resize(hits.len().max(hashes.len()), 0);
         let mut count = 0;

@@ -116,7 +116,7 @@ fn some_pages(random: &mut Random) -> Vec<String> {
 }
 
 /// How many shingles a document shares with a larger one at the very most: all of its own, or, if both
-/// are in crowds, as many as crowds hold twice.
+/// are in crowds, those that are common there and the rare ones that both hold.
 fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize, usize) -> u32 {
     let in_bucket = |rank: usize, band| {
         (0..corpus.count())
@@ -126,34 +126,31 @@ fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize
     let crowded: Vec<bool> = (0..corpus.count())
         .map(|rank| (0..BANDS).any(|band| in_bucket(rank, band) > crowd))
         .collect();
-    let hashes = |rank: usize| {
-        let text = texts[corpus.row(rank)].as_bytes();
-        Shingles::new(Level::detect()).set(text, 2, &Cancel::new()).to_vec()
-    };
-    let all: Vec<u64> =
-        (0..corpus.count()).filter(|&rank| crowded[rank]).flat_map(hashes).collect();
-    let bits = (16..29).find(|&bits| 1 << bits >= 2 * all.len()).unwrap();
-    let twice = |hashes: &[u64], turn: u32| {
-        let keys = move |hash: u64| {
-            let turned = hash.rotate_left(turn);
-            [(0, turned >> (64 - bits)), (1, turned % (1 << bits))]
-        };
-        let mut counts = BTreeMap::new();
-        for key in hashes.iter().flat_map(|&hash| keys(hash)) {
-            *counts.entry(key).or_insert(0) += 1;
-        }
-        move |hash: u64| keys(hash).iter().all(|key| counts.get(key).is_some_and(|&n| n > 1))
-    };
-    let first = twice(&all, 0);
-    let rest: Vec<u64> = all.iter().copied().filter(|&hash| first(hash)).collect();
-    let second = twice(&rest, 16);
-    let held =
-        |rank| hashes(rank).into_iter().filter(|&hash| first(hash) && second(hash)).count() as u32;
-    let sizes: Vec<u32> = (0..corpus.count()).map(|rank| corpus.size(rank)).collect();
-    let held: Vec<u32> = (0..corpus.count())
-        .map(|rank| if crowded[rank] { held(rank) } else { sizes[rank] })
+    let sets: Vec<BTreeSet<u64>> = (0..corpus.count())
+        .map(|rank| {
+            let text = texts[corpus.row(rank)].as_bytes();
+            let mut shingles = Shingles::new(Level::detect());
+            shingles.set(text, 2, &Cancel::new()).iter().copied().collect()
+        })
         .collect();
-    move |rank, other| if crowded[rank] && crowded[other] { held[rank] } else { sizes[rank] }
+    let in_crowds = sets.iter().zip(&crowded).filter(|(_, crowded)| **crowded);
+    let all: Vec<u64> = in_crowds.flat_map(|(set, _)| set.iter().copied()).collect();
+    let bits = (16..29).find(|&bits| 1 << bits >= 2 * all.len()).unwrap();
+    let keys = move |hash: u64| [(0, hash >> (64 - bits)), (1, hash % (1 << bits))];
+    let mut counts = BTreeMap::new();
+    for key in all.iter().flat_map(|&hash| keys(hash)) {
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    move |rank, other| {
+        if !crowded[rank] || !crowded[other] {
+            return sets[rank].len() as u32;
+        }
+        let may_be_shared = |hash: &&u64| {
+            let count = keys(**hash).iter().map(|key| counts[key]).min().unwrap();
+            count > 8 || sets[other].contains(hash)
+        };
+        sets[rank].iter().filter(may_be_shared).count() as u32
+    }
 }
 
 /// Everything by its definition; if `all`, every candidate is compared.

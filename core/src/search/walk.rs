@@ -24,8 +24,10 @@ pub struct Neighbours {
 #[derive(Clone, Copy)]
 pub struct Neighbour {
     pub rank: u32,
-    /// Whether they share a bucket.
+    /// Whether a bucket led to it.
     pub beside: bool,
+    /// Rare shingles that both hold, if both are in a crowd.
+    pub rare: u32,
 }
 
 /// From which rank on kept documents are of interest, those in crowds and the others.
@@ -54,12 +56,20 @@ struct Span {
     last: usize,
 }
 
+/// What leads to a neighbour.
+const BUCKET: u64 = 0;
+const POSTED: u64 = 1;
+const RARE: u64 = 2;
+
 /// How far the walk is. Its buffers are used again and again.
 #[derive(Default)]
 pub struct Walk {
     spans: Vec<Span>,
     step: usize,
-    /// Rank, doubled, plus one where a posted hash leads to it.
+    /// Those that something rare leads to, and how much of it; and how many were gone through.
+    rare: Vec<(u32, u32)>,
+    passed: usize,
+    /// Rank times four, plus what leads to it.
     met: Vec<u64>,
     /// Posted hashes that a kept document must hold, if no bucket leads to it.
     needed: usize,
@@ -68,7 +78,7 @@ pub struct Walk {
 impl Walk {
     /// Whether nobody is left.
     pub fn is_over(&self) -> bool {
-        self.spans.is_empty()
+        self.spans.is_empty() && self.passed == self.rare.len()
     }
 }
 
@@ -90,9 +100,12 @@ impl Neighbours {
         }
     }
 
-    /// Begins to go through the neighbours of a document.
-    pub fn start(&self, rank: u32, since: Since, walk: &mut Walk) {
+    /// Begins to go through the neighbours of a document. Those from rank `first` on with something
+    /// rare in common are of interest in any case.
+    pub fn start(&self, rank: u32, first: u32, since: Since, crowds: &Crowds, walk: &mut Walk) {
         walk.spans.clear();
+        crowds.rare_with(rank, first, &mut walk.rare);
+        walk.passed = 0;
         walk.step = STEPS.0;
         walk.needed = 0;
         self.add_spans(walk, self.buckets.of(rank), false, since);
@@ -142,7 +155,7 @@ impl Neighbours {
     /// The next ones, ascending; false if there are none left.
     pub fn next(&self, walk: &mut Walk, found: &mut Vec<Neighbour>) -> bool {
         found.clear();
-        if walk.spans.is_empty() {
+        if walk.is_over() {
             return false;
         }
         let end = self.end(walk);
@@ -154,17 +167,25 @@ impl Neighbours {
             } else {
                 list.partition_point(|&rank| rank <= end)
             };
-            let posted = u64::from(span.posted);
-            walk.met.extend(list[..taken].iter().map(|&rank| u64::from(rank) << 1 | posted));
+            let kind = if span.posted { POSTED } else { BUCKET };
+            walk.met.extend(list[..taken].iter().map(|&rank| u64::from(rank) << 2 | kind));
             span.first += taken;
         }
         walk.spans.retain(|span| span.first < span.last);
         walk.step = STEPS.1.min(2 * walk.step);
+        let mut passed = walk.passed;
+        walk.passed += walk.rare[passed..].partition_point(|&(rank, _)| rank <= end);
+        let rare = walk.rare[passed..walk.passed].iter();
+        walk.met.extend(rare.map(|&(rank, _)| u64::from(rank) << 2 | RARE));
         walk.met.sort_unstable();
-        for met in walk.met.chunk_by(|left, right| left >> 1 == right >> 1) {
-            let beside = met[0] & 1 == 0;
-            if beside || met.len() >= walk.needed {
-                found.push(Neighbour { rank: (met[0] >> 1) as u32, beside });
+        for met in walk.met.chunk_by(|left, right| left >> 2 == right >> 2) {
+            let (beside, mut rare) = (met[0] & 3 == BUCKET, 0);
+            if met[met.len() - 1] & 3 == RARE {
+                rare = walk.rare[passed].1;
+                passed += 1;
+            }
+            if beside || rare > 0 || met.len() >= walk.needed {
+                found.push(Neighbour { rank: (met[0] >> 2) as u32, beside, rare });
             }
         }
         true

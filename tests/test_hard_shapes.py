@@ -1,0 +1,106 @@
+"""The hard shapes of benchmarks/shapes.py: few pairs are compared, and Ctrl-C ends them at once."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, command_env
+
+import dedup
+
+MAKER = ROOT / "benchmarks" / "corpus.py"
+
+# Documents, and for shapes that grow by one document its tokens; some seconds of work.
+MODERATE = {
+    "identical": (100_000, None),
+    "shared-header-below": (30_000, None),
+    "shared-header-contained": (30_000, None),
+    "shared-header-above": (30_000, None),
+    "revisions": (20_000, None),
+    "one-token": (101, 3_000_000),
+    "giant": (101, 4_000_000),
+    "empty": (1_000_000, None),
+    "tiny": (300_000, None),
+    "popular-quotation": (30_000, None),
+}
+
+
+def made(folder: Path, shape: str, documents: int, tokens: int | None = None) -> Path:
+    path = folder / f"{shape}.jsonl"
+    more = ["--tokens", str(tokens)] if tokens else []
+    command = [
+        sys.executable,
+        "-P",
+        str(MAKER),
+        "--shape",
+        shape,
+        "--documents",
+        str(documents),
+        *more,
+        "-o",
+        str(path),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "dropped"),
+    [
+        ("shared-header-below", 0),
+        ("shared-header-contained", 599),
+        ("shared-header-above", 599),
+        ("popular-quotation", 0),
+    ],
+)
+def test_a_document_is_compared_once_at_most(tmp_path: Path, shape: str, dropped: int) -> None:
+    """Of 180,000 pairs; and no bound had to be used."""
+    result = dedup.scan([made(tmp_path, shape, 600)])
+    assert result.summary["dropped"] == dropped
+    assert result.funnel.candidates <= 600
+    assert result.limits == ()
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time that a running process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.stress
+@pytest.mark.once
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("shape", MODERATE)
+def test_ctrl_c_ends_it_within_two_seconds(tmp_path: Path, temporary: Path, shape: str) -> None:
+    """Wherever it is: 130, no output, no temporary file (the fixture looks), and little work after the signal."""
+    corpus = made(tmp_path, shape, *MODERATE[shape])
+    command = [sys.executable, "-P", "-m", "dedup", "scan", "-q", str(corpus), "-o", str(tmp_path / "out.jsonl")]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=command_env(temporary), check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    (tmp_path / "out.jsonl").unlink()
+    for part in (0.3, 0.45, 0.6, 0.75, 0.9):
+        process = subprocess.Popen(command, env=command_env(temporary), stderr=subprocess.PIPE)
+        while cpu_seconds(process.pid) < part * whole and process.poll() is None:
+            time.sleep(0.002)
+        used = cpu_seconds(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+        if process.returncode == 0:  # it was done just then
+            continue
+        assert (process.returncode, said) == (130, b"dedup: interrupted\n")
+        assert usage.ru_utime + usage.ru_stime - used < 2, "by processor time, which others can't take away"
+        assert not (tmp_path / "out.jsonl").exists()
