@@ -115,6 +115,8 @@ def known_drops(shape: str, documents: int) -> int | None:
         "giant": documents // 2,
         "empty": 0,
         "popular-quotation": 0,
+        "uneven-pages": sum(60 + 37 * page % 81 <= 84 for page in range(documents)),  # shapes.uneven_words
+        "twice-crawled": documents // 2,
     }.get(shape)
 
 

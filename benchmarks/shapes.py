@@ -54,6 +54,26 @@ def _pages(jaccard_per_mille: int) -> Maker:
     return pages
 
 
+def uneven_words(page: int) -> int:
+    """60 to 140: with up to 84, header and all, a page is contained in every larger one, above it is in none."""
+    return 60 + 37 * page % 81
+
+
+def uneven_pages(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
+    """Pages with one header and bodies of any length."""
+    header = _distinct(words, stream(0), HEADER_WORDS)
+    for page in range(documents):
+        yield joined([header, _distinct(words, stream(1 + page), uneven_words(page))]).text(words)
+
+
+def twice_crawled(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
+    """Pages with one header and 100 words of their own, too many for a match; each again with another last word."""
+    header = _distinct(words, stream(0), HEADER_WORDS)
+    for document in range(documents):
+        page = _distinct(words, stream(1 + document // 2), 101)
+        yield joined([header, page.cut(0, 99), page.cut(99 + document % 2, 100 + document % 2)]).text(words)
+
+
 def revisions(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
     """Revisions of one text: each changes three words of the one before; neighbours match, distant ones don't."""
     current = _spaced(compose(words, stream(0), 600))
@@ -123,6 +143,8 @@ SHAPES: dict[str, Maker] = {
     "empty": empty,
     "tiny": tiny,
     "popular-quotation": popular_quotation,
+    "uneven-pages": uneven_pages,
+    "twice-crawled": twice_crawled,
 }
 
 

@@ -444,7 +444,7 @@ def test_known_drops_of_shapes_are_what_brute_force_finds(modules, tmp_path):
     import growth
 
     for name in ("identical", "shared-header-below", "shared-header-contained", "shared-header-above", "one-token",
-                 "empty", "popular-quotation"):  # fmt: skip
+                 "empty", "popular-quotation", "uneven-pages", "twice-crawled"):  # fmt: skip
         texts = shape(tmp_path, name, 9, "--tokens", "50")
         kept: list[set[tuple[str, ...]]] = []
         dropped = 0

@@ -29,6 +29,8 @@ MODERATE = {
     "empty": (1_000_000, None),
     "tiny": (300_000, None),
     "popular-quotation": (30_000, None),
+    "uneven-pages": (30_000, None),
+    "twice-crawled": (30_000, None),
 }
 
 
@@ -59,6 +61,8 @@ def made(folder: Path, shape: str, documents: int, tokens: int | None = None) ->
         ("shared-header-contained", 599),
         ("shared-header-above", 599),
         ("popular-quotation", 0),
+        ("twice-crawled", 300),
+        ("uneven-pages", 185),
     ],
 )
 def test_a_document_is_compared_once_at_most(tmp_path: Path, shape: str, dropped: int) -> None:
