@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 U32: TypeAlias = NDArray[np.uint32]
 U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
@@ -131,6 +132,16 @@ class Pass:
     matches: int  # of those that were compared, pairs that met a threshold
     limited: int  # documents with more candidates than may be compared
     left_out: int  # comparisons that were not made for them, as far as they were counted
+    pairs: Pairs  # of a join; none of a pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Documents that match, by the rank of the later one and then by that of the earlier one."""
+
+    later: U32
+    earlier: U32
+    shared: U32  # shingles that both have
 
 
 def encode(text: str) -> bytes:

@@ -78,14 +78,18 @@ def greedy(
     min_contained: int,
     max_comparisons: int,
     crowd: int,
+    protected: int,
+    join: bool,
+    sides: U32,
     threads: int,
     progress: Callable[[int], object],
     again: Places | None,
-) -> tuple[I64, U32, int, int, int, int] | None:
-    """The greedy pass over the distinct documents, whose rows are given in keep order.
+) -> tuple[I64, U32, list[int], list[U32]] | None:
+    """The greedy pass over the distinct documents, whose rows are given in keep order; or a join of them.
 
-    (rank kept for each rank, shingles shared with it, candidates, matches, documents with more
-    candidates than may be compared, comparisons left out); see `dedup.cluster.greedy_pass`.
+    (rank kept for each rank, shingles shared with it, [candidates, matches, documents with more
+    candidates than may be compared, comparisons left out], [later rank, earlier rank, shingles
+    shared] of each pair of a join); see `dedup.cluster.greedy_pass`.
     ``shingles``, ``bands``, ``samples`` and ``sample_offsets`` are columns over all rows, borrowed for
     the call: nobody may write to them meanwhile. ``progress`` is called about 20 times a second with the
     documents settled so far; what it raises ends the call. Normal forms that are empty are made ``again``

@@ -74,6 +74,9 @@ class GreedyPass(Protocol):
         settings: Settings,
         *,
         crowd: int,
+        protected: int,
+        join: bool,
+        sides: U32,
         threads: int,
         progress: Callable[[int], object],
     ) -> Pass: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup import _core
-from dedup._arrays import I64, U32, U64, Changed, HashSets, Pass, Places, RecordRows, Sketches, Texts
+from dedup._arrays import I64, U32, U64, Changed, HashSets, Pairs, Pass, Places, RecordRows, Sketches, Texts
 from dedup._permutations import permutations
 from dedup.settings import SAMPLE_BITS, Settings
 
@@ -49,6 +49,9 @@ class NativeKernel:
         settings: Settings,
         *,
         crowd: int,
+        protected: int,
+        join: bool,
+        sides: U32,
         threads: int,
         progress: Callable[[int], object],
     ) -> Pass:
@@ -67,13 +70,17 @@ class NativeKernel:
             settings.min_contained_shingles,
             settings.max_comparisons,
             crowd,
+            protected,
+            join,
+            sides,
             threads,
             progress,
             None if sketches.places is None else _columns(sketches.places),
         )
         if found is None:
             raise Changed
-        return Pass(*found)
+        keeper, shared, (candidates, matches, limited, left_out), pairs = found
+        return Pass(keeper, shared, candidates, matches, limited, left_out, Pairs(*pairs))
 
     def read_records(
         self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int

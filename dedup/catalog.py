@@ -8,7 +8,7 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from dedup._arrays import I64, Places, Texts, offsets_of
+from dedup._arrays import I64, U32, Places, Texts, offsets_of
 from dedup._kernels import Kernel
 from dedup.errors import InputError
 from dedup.formats import FORMATS
@@ -32,6 +32,7 @@ class Source:
         stream: the unnamed copy of an input that can't be read twice.
         format: of records: its name in the table of formats. delimiter: of rows, where it isn't the format's own.
         layout: what its reader found out and needs to find a record again.
+        others: its other names, under which it isn't read.
     """
 
     path: str | None
@@ -45,6 +46,7 @@ class Source:
     format: str = "jsonl"
     delimiter: str | None = None
     layout: Any = None
+    others: tuple[str, ...] = ()
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -167,6 +169,11 @@ class Catalog:
     def source(self, row: int) -> Source:
         """Where the document comes from."""
         return self.sources[self._source[row]]
+
+    @property
+    def source_numbers(self) -> U32:
+        """For each row the number of its source."""
+        return np.frombuffer(self._source, np.uint32)
 
     def time(self, row: int) -> float | None:
         """Seconds since 1970: the document's own, or its file's."""

@@ -32,7 +32,8 @@ class Finding:
     """Something that doesn't hold.
 
     Attributes:
-        kind: ``changed``, ``unreadable``, ``size``, ``relation``, ``score``, ``larger``, ``same-file`` or ``count``.
+        kind: ``changed``, ``unreadable``, ``size``, ``relation``, ``score``, ``larger``, ``protected``,
+            ``same-file`` or ``count``.
         id: the document, record file or result file that it is about.
         what: what was found, in one line.
     """
@@ -89,6 +90,7 @@ def check(result: SavedResult) -> Audit:
         forms = _read_again(result, spool, audit)
         for cluster in result.clusters:
             _check_cluster(cluster, result.settings, forms, audit)
+    audit.findings += _protected(result)
     return audit
 
 
@@ -206,6 +208,7 @@ def _check_cluster(cluster: Cluster, settings: Settings, forms: _Forms, audit: A
         audit.drops += 1
         audit.findings += _sizes(drop, form, dropped)
         audit.findings += _scores(drop, dropped, kept, equal=form == keep_form, settings=settings)
+        audit.findings += _larger(drop, len(dropped), len(kept), cluster.keep, settings)
         if _is_one_place(drop.place, cluster.keep.place):
             what = f"{shown(drop.id)} and the kept {shown(cluster.keep.id)} are one and the same file"
             audit.findings.append(Finding("same-file", drop.id, what))
@@ -250,10 +253,34 @@ def _scores(drop: Drop, dropped: set[int], kept: set[int], *, equal: bool, setti
             f"{name} has jaccard {jaccard!r} and containment {containment!r}, "
             f"not {drop.jaccard!r} and {drop.containment!r}",
         )
-    if len(dropped) > len(kept) and (settings.keep == "longest" or drop.relation is Relation.CONTAINED):
+
+
+def _larger(drop: Drop, dropped: int, kept: int, keep: Kept, settings: Settings) -> Iterator[Finding]:
+    """Guarantee 5: the kept one is the larger, unless a policy or its protection chose it."""
+    free = settings.keep != "longest" or keep.protected
+    if dropped > kept and (not free or drop.relation is Relation.CONTAINED):
         yield Finding(
-            "larger", drop.id, f"{name} has {len(dropped)} distinct shingles, the one kept for it only {len(kept)}"
+            "larger", drop.id, f"{shown(drop.id)} has {dropped} distinct shingles, the one kept for it only {kept}"
         )
+
+
+def _protected(result: SavedResult) -> Iterator[Finding]:
+    """Nothing of a protected folder is dropped, and what is said to be protected is in one."""
+    roots = [os.path.realpath(os.fsencode(to_fs(place))) for place in result.protect]
+
+    def inside(place: Place) -> bool:
+        if place.path is None or place.path == STDIN:
+            return False
+        path = os.path.realpath(os.fsencode(to_fs(place.path)))
+        return any(os.path.commonpath([path, root]) == root for root in roots)
+
+    for cluster in result.clusters if roots else []:
+        for drop in cluster.drops:
+            if inside(drop.place):
+                yield Finding("protected", drop.id, f"{shown(drop.id)} is protected, and is dropped all the same")
+        if cluster.keep.protected and not inside(cluster.keep.place):
+            keep = cluster.keep.id
+            yield Finding("protected", keep, f"{shown(keep)} is said to be protected, and is in no protected folder")
 
 
 def _relation(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from dedup._arrays import I64, Pass, Sketches
+from dedup._arrays import I64, U32, Pairs, Pass, Sketches
 from dedup._kernels import Kernel
 from dedup.candidates import CandidateSearch
 from dedup.crowds import CROWD
@@ -16,6 +16,7 @@ from dedup.verify import preference
 
 COUNTED = 10  # a document's candidates are counted up to so many times those that may be compared
 _BATCH = 32  # pairs that are handed to the kernel at a time
+ONE_SIDE: U32 = np.empty(0, np.uint32)
 
 
 def _ignored(settled: int) -> None:
@@ -31,6 +32,9 @@ def greedy_pass(
     threads: int,
     progress: Callable[[int], object] = _ignored,
     crowd: int = CROWD,
+    protected: int = 0,
+    join: bool = False,
+    sides: U32 = ONE_SIDE,
 ) -> Pass:
     """Go through the distinct documents in keep order: each joins the kept document it matches best, or is kept.
 
@@ -39,20 +43,30 @@ def greedy_pass(
         rows: int64[u], the rows of the distinct documents in keep order (`dedup.exact.collapse`).
         progress: called now and then with the documents settled so far; what it raises ends the pass.
         crowd: a bucket of more documents than this is crowded; less in tests.
+        protected: so many of the first rows are kept, whatever they match.
+        join: everybody is kept, and all matches are given as pairs.
+        sides: for each rank of which of two corpora it is, 1, 2, or 3 for both; only pairs across them are
+            looked at. Empty: there is one corpus.
 
     A dropped document is never compared with another dropped one, so no chain of likenesses can
     drop a document that doesn't match what is kept for it.
     """
     if kernel.greedy is not None:
-        return kernel.greedy(sketches, rows, settings, crowd=crowd, threads=threads, progress=progress)
+        return kernel.greedy(
+            sketches, rows, settings,
+            crowd=crowd, protected=protected, join=join, sides=sides, threads=threads, progress=progress,
+        )  # fmt: skip
     comparing = _Comparing(sketches, rows, settings, kernel, threads, crowd)
+    pairs: list[tuple[int, int, int]] = []
     keeper = np.arange(len(rows), dtype=np.int64)
     shared = np.zeros(len(rows), np.uint32)
     fates = []
     for rank in range(len(rows)):
         progress(rank)
-        fate = comparing.fate(rank)
+        others = [kept for kept in comparing.search.candidates(rank) if rank >= protected and _pairs(sides, rank, kept)]
+        fate = comparing.fate(rank, others, join=join)
         fates.append(fate)
+        pairs += [(rank, match.kept, match.shared) for match in fate.pairs]
         if fate.best is None:
             comparing.search.keep(rank)
         else:
@@ -64,7 +78,13 @@ def greedy_pass(
         matches=sum(fate.matches for fate in fates),
         limited=sum(fate.left_out > 0 for fate in fates),
         left_out=sum(fate.left_out for fate in fates),
+        pairs=Pairs(*np.array(pairs, np.uint32).reshape(-1, 3).T.copy()),
     )
+
+
+def _pairs(sides: U32, left: int, right: int) -> bool:
+    """Whether two documents are looked at as a pair."""
+    return not len(sides) or int(sides[left]) | int(sides[right]) == 3
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -84,6 +104,7 @@ class _Fate:
     compared: int = 0
     matches: int = 0
     left_out: int = 0
+    pairs: list[_Match] = field(default_factory=list)  # of a join, where there is no best one
 
 
 class _Comparing:
@@ -97,10 +118,10 @@ class _Comparing:
         self._kernel, self._threads = kernel, threads
         self._sizes = sketches.shingles[rows].tolist()
 
-    def fate(self, rank: int) -> _Fate:
+    def fate(self, rank: int, candidates: list[int], *, join: bool) -> _Fate:
         """Compare with the candidates in keep order, but for those that can't be better than the best so far."""
         fate, most = _Fate(), self._settings.max_comparisons
-        candidates = [kept for kept in self.search.candidates(rank) if self._may_beat(rank, kept, None)]
+        candidates = [kept for kept in candidates if self._may_beat(rank, kept, None)]
         for kept, count in self._overlaps(rank, candidates):
             if not self._may_beat(rank, kept, fate.best):
                 continue
@@ -113,6 +134,9 @@ class _Comparing:
             match = self._match(rank, kept, count)
             if match is not None:
                 fate.matches += 1
+                if join:
+                    fate.pairs.append(match)
+                    continue
                 fate.best = min(fate.best, match) if fate.best else match
         return fate
 

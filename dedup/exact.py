@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dedup._arrays import I64, U32, U64, Sketches, offsets_of
+from dedup._arrays import I64, U32, U64, Bools, Sketches, offsets_of
 from dedup._kernels import Kernel
 from dedup.forms import forms_of, in_batches
 
@@ -28,10 +28,12 @@ class Unique:
             distinct shingles first, then more tokens, then smaller id. A place in this order is a
             *rank*, and ranks stand for documents from here on.
         rank_of: int64[n], the rank of each row's normal form; -1 for documents without tokens.
+        protected: so many of the first ranks are of protected documents, which come before all others.
     """
 
     rows: I64
     rank_of: I64
+    protected: int = 0
 
     @property
     def count(self) -> int:
@@ -39,14 +41,19 @@ class Unique:
         return len(self.rows)
 
 
-def collapse(sketches: Sketches, ids_of: IdsOf, kernel: Kernel, *, threads: int = 1) -> Unique:
+def collapse(
+    sketches: Sketches, ids_of: IdsOf, kernel: Kernel, protected: Bools | None = None, *, threads: int = 1
+) -> Unique:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
-    a document. May raise `dedup.forms.Changed`.
+    a document. ``protected`` says of each row whether it stays whatever it matches: such rows come first.
+    May raise `dedup.forms.Changed`.
     """
     rows = np.flatnonzero(sketches.tokens)
     rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids_of)]
+    if protected is not None:
+        rows = np.concatenate((rows[protected[rows]], rows[~protected[rows]]))
     digests = sketches.exact[rows]
     order = _by_digest(digests)
     digests = digests[order]
@@ -68,7 +75,8 @@ def collapse(sketches: Sketches, ids_of: IdsOf, kernel: Kernel, *, threads: int 
     rank_of_group[by_keep_order] = np.arange(len(firsts))
     rank_of = np.full(len(sketches.tokens), -1, np.int64)
     rank_of[rows] = rank_of_group[group_of]
-    return Unique(rows=rows[firsts[by_keep_order]], rank_of=rank_of)
+    firsts = rows[firsts[by_keep_order]]
+    return Unique(firsts, rank_of, 0 if protected is None else int(protected[firsts].sum()))
 
 
 def _by_digest(digests: U64) -> I64:

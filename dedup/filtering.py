@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any
@@ -14,7 +14,7 @@ import numpy as np
 from dedup._arrays import I64
 from dedup.catalog import Source
 from dedup.errors import InputError
-from dedup.model import Cluster, Drop, Reason
+from dedup.model import Cluster, Drop, Place, Reason, Skipped
 from dedup.readers.cut import PIECE, Counting
 from dedup.readers.names import STDIN
 from dedup.readers.record_files import FIELD, Chosen, Emit, home_of
@@ -76,31 +76,36 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
         InputError: standard input as a whole holds no records, or (``all``) one has that field already.
     """
     source = _records_on_stdin(result)
+    skipped = [item for item in result.skipped if STDIN in (item.id, item.path)]
     counting = Counting(out)
     size = 0
     if source is not None:
         rows = result.dropped_rows()
+        rows = rows[result.catalog.source_numbers[rows] == result.catalog.sources.index(source)]
         if source.by_row:
-            size = home_of(source.format).copy(source, partial(open_again, source), counting, _chosen(result, emit))
+            chosen = _chosen(result, rows, skipped, emit)
+            size = home_of(source.format).copy(source, partial(open_again, source), counting, chosen)
         elif emit == "all":
             size = _write_marked(_pieces(open_again(source)), counting, result)
         else:
             spans = result.catalog.spans(rows)
             size = _write_cut(_pieces(open_again(source)), counting, *spans, dropped=emit == "dropped")
-    summary = result.summary
-    ended = next((item for item in result.skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
+    ended = next((item for item in skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
+    drops = Counter(drop.relation.value for drop in result.dropped if drop.place.path == STDIN)
+    documents = next((item.documents for item in result.inputs if item.path == STDIN), 0)
     return Counts(
-        documents=summary["documents"],
-        kept=summary["kept"],
-        dropped=summary["dropped"],
-        exact=summary["exact"],
-        near=summary["near"],
-        contained=summary["contained"],
-        not_compared=dict(sorted(Counter(str(item.reason) for item in result.skipped if item is not ended).items())),
+        documents=documents,
+        kept=documents - drops.total(),
+        dropped=drops.total(),
+        exact=drops["exact"],
+        near=drops["near"],
+        contained=drops["contained"],
+        not_compared=dict(sorted(Counter(item.reason.value for item in skipped if item is not ended).items())),
         bytes_in=size,
         bytes_out=counting.size,
         cut_off=ended.detail if ended else None,
         comparisons_left_out=sum(limit.comparisons_left_out for limit in result.limits),
+        against=len(result.catalog) - documents,
     )
 
 
@@ -110,7 +115,7 @@ def _records_on_stdin(result: Result) -> Source | None:
     Raises:
         InputError: what came isn't records.
     """
-    if result.own_results:
+    if STDIN in result.own_results:
         raise InputError("standard input is a result of dedup, not records\nGive it the records themselves")
     source = next((source for source in result.catalog.sources if source.path == STDIN), None)
     refused = next((item for item in result.skipped if item.id == STDIN and item.line is None), None)
@@ -120,15 +125,13 @@ def _records_on_stdin(result: Result) -> Source | None:
     return source
 
 
-def _chosen(result: Result, emit: Emit) -> Chosen:
+def _chosen(result: Result, dropped: I64, skipped: Sequence[Skipped], emit: Emit) -> Chosen:
     """What becomes of the records of standard input, which are counted in rows."""
-    catalog, dropped = result.catalog, result.dropped_rows()
+    catalog = result.catalog
     fates: dict[int, Mapping[str, Any]] = {}
     if emit == "all":
-        fates = {item.row: {"kept": True, "skipped": item.reason.value} for item in result.skipped if item.row}
-        for cluster in result.clusters:
-            fates[cluster.keep.place.row or 0] = kept_fate(cluster)
-            fates |= {drop.place.row or 0: dropped_fate(cluster, drop) for drop in cluster.drops}
+        fates = {item.row: {"kept": True, "skipped": item.reason.value} for item in skipped if item.row}
+        fates |= {place.row or 0: fate for place, fate in _fates_on_stdin(result)}
     return Chosen(emit, catalog.numbers(dropped), catalog.spans(dropped), fates)
 
 
@@ -173,16 +176,14 @@ def _write_cut(pieces: Iterator[bytes], out: Counting, starts: I64, lengths: I64
     return position
 
 
-def _fates(result: Result) -> Mapping[int, dict[str, Any]]:
-    """What the field `dedup` says, by where a record begins, for records that are in a cluster."""
-    fates: dict[int, dict[str, Any]] = {}
+def _fates_on_stdin(result: Result) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """What the field `dedup` says, for records of standard input that are in a cluster."""
     for cluster in result.clusters:
-        assert cluster.keep.place.offset is not None
-        fates[cluster.keep.place.offset] = kept_fate(cluster)
+        if cluster.keep.place.path == STDIN:
+            yield cluster.keep.place, kept_fate(cluster)
         for drop in cluster.drops:
-            assert drop.place.offset is not None
-            fates[drop.place.offset] = dropped_fate(cluster, drop)
-    return fates
+            if drop.place.path == STDIN:
+                yield drop.place, dropped_fate(cluster, drop)
 
 
 def kept_fate(cluster: Cluster) -> dict[str, Any]:
@@ -204,9 +205,13 @@ def dropped_fate(cluster: Cluster, drop: Drop) -> dict[str, Any]:
 
 def _write_marked(pieces: Iterator[bytes], out: Counting, result: Result) -> int:
     """Write all lines, each record with its field; gives the bytes read."""
-    fates = _fates(result)
-    reasons = {item.line: {"kept": True, "skipped": item.reason.value} for item in result.skipped}
-    others = {"kept": True} if len(result.catalog) else {"kept": True, "skipped": Reason.NO_TEXT.value}
+    fates = {place.offset: fate for place, fate in _fates_on_stdin(result)}
+    reasons = {item.line: {"kept": True, "skipped": item.reason.value} for item in result.skipped if item.path == STDIN}
+    others = (
+        {"kept": True}
+        if any(item.path == STDIN and item.documents for item in result.inputs)
+        else {"kept": True, "skipped": Reason.NO_TEXT.value}
+    )
     position = number = 0
     for piece in pieces:
         marked = []

@@ -131,6 +131,8 @@ def _choices(
     for row in np.flatnonzero(unique.rank_of >= 0).tolist():
         rank = int(unique.rank_of[row])
         keeper = int(assignment.keeper[rank])
+        if keeper < unique.protected:
+            continue  # what is protected stays, whatever a policy prefers
         if rank == keeper or _is_near(assignment.shared[rank], rank, keeper, unique, sketches, settings):
             eligible[keeper].append(row)
     chosen = {}

@@ -96,11 +96,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A document that stays, as the representative of a cluster."""
+    """A document that stays, as the representative of a cluster; ``protected``: it had to."""
 
     place: Place
     tokens: int
     shingles: int
+    protected: bool = False
 
     @property
     def id(self) -> str:

@@ -6,23 +6,26 @@ read -> sketch -> collapse exact copies -> candidates, verification and greedy p
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Sequence, Sized
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence, Sized
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from dedup._arrays import Changed, Texts
+from dedup._arrays import Bools, Changed, Texts
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
-from dedup.exact import collapse
+from dedup.exact import Unique, collapse
 from dedup.intake import Documents, Held, read_documents
-from dedup.keep import assign
-from dedup.model import Funnel, Limit
+from dedup.keep import Assignment, assign
+from dedup.model import Funnel, Limit, id_key
 from dedup.progress import Callback, Stages
+from dedup.protect import below, called
 from dedup.readers import read
-from dedup.readers.names import STDIN
+from dedup.readers.names import STDIN, to_name, without_slashes
 from dedup.result import Result
 from dedup.settings import Settings
 from dedup.sketch import SketchColumns
@@ -40,6 +43,7 @@ def scan(
     *,
     threads: int | None = None,
     exclude: Sequence[str] = (),
+    protect: Sequence[str | os.PathLike[str]] | os.PathLike[str] = (),
     tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
@@ -51,6 +55,8 @@ def scan(
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         exclude: files that are not to be read, such as an output that stands in an input.
+        protect: folders and files whose documents are never dropped, and are preferred as the kept ones. They are
+            inputs too.
         tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
@@ -58,7 +64,8 @@ def scan(
         InputError: an input is missing or can't be read at all.
     """
     settings = settings or Settings()
-    names = [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
+    places = sorted({without_slashes(to_name(name)) for name in _paths(protect)}, key=id_key)
+    names = [*_paths(inputs), *places]
     kernel, threads, folder = load_kernel(), checked_threads(threads), _folder(tmp)
 
     def attempt(*, keep_open: bool) -> Result:
@@ -70,7 +77,11 @@ def scan(
                 kernel=kernel, threads=threads, tmp=folder, keep_open=keep_open,
             )  # fmt: skip
             stages.begin("read", catalog.total_bytes, "bytes")
-            return _run(batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder)
+            found = _run(
+                batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder,
+                protected=partial(below, places=places) if places else None,
+            )  # fmt: skip
+            return replace(found, protect=tuple(places))
 
     if STDIN in names:  # it can't be read from its beginning a second time
         return attempt(keep_open=False)
@@ -85,6 +96,7 @@ def find_duplicates(
     settings: Settings | None = None,
     *,
     threads: int | None = None,
+    protect: Collection[str] = (),
     tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
@@ -98,11 +110,12 @@ def find_duplicates(
             None and null are an empty text.
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
+        protect: ids of documents that are never dropped, and are preferred as the kept ones.
         tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
     Raises:
-        SettingsError: an id occurs twice, or this is nothing that holds documents.
+        SettingsError: an id occurs twice, one of ``protect`` is no document's, or this is nothing that holds documents.
         InputError: a column holds bytes that aren't UTF-8.
 
     >>> texts = {"a": "the cat sat on the mat today", "b": "The cat sat on the mat -- today!", "c": "dogs"}
@@ -115,8 +128,9 @@ def find_duplicates(
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
     batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
     return _run(
-        batches, catalog, settings, load_kernel(), checked_threads(threads), stages, texts=held, tmp=_folder(tmp)
-    )
+        batches, catalog, settings, load_kernel(), checked_threads(threads), stages, texts=held, tmp=_folder(tmp),
+        protected=partial(called, ids=protect) if protect else None,
+    )  # fmt: skip
 
 
 def _run(
@@ -128,6 +142,7 @@ def _run(
     stages: Stages,
     texts: Held | None,
     tmp: str | None,
+    protected: Callable[[Catalog], Bools] | None,
 ) -> Result:
     with Spool(IN_MEMORY, tmp) as spool, closing(batches):
         columns = SketchColumns(spool, settings.bands)
@@ -139,14 +154,19 @@ def _run(
         sketches = columns.finish(catalog.places(settings.text_fields[0]))
         count = len(catalog)
         stages.begin("exact", count, documents=count)
-        unique = collapse(sketches, catalog.ids_bytes, kernel, threads=threads)
+        mask = protected(catalog) if protected else None
+        unique = collapse(sketches, catalog.ids_bytes, kernel, mask, threads=threads)
         stages.begin("index", unique.count, documents=count)
-        outcome = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, progress=stages.settled)
+        outcome = greedy_pass(
+            sketches, unique.rows, settings, kernel,
+            threads=threads, progress=stages.settled, protected=unique.protected,
+        )  # fmt: skip
         stages.begin("keep", unique.count, documents=count)
         assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
     limits = (Limit("hot-bucket", outcome.limited, outcome.left_out),) if outcome.limited else ()
-    clusters = np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[unique.rank_of >= 0]]) > 1)
-    funnel = Funnel(len(catalog), unique.count, outcome.candidates, outcome.matches, int(clusters))
+    funnel = Funnel(
+        len(catalog), unique.count, outcome.candidates, outcome.matches, _clusters(assignment, unique, mask)
+    )
     return Result(
         settings=settings,
         funnel=funnel,
@@ -159,7 +179,21 @@ def _run(
         _tokens=sketches.tokens,
         _shingles=sketches.shingles,
         _texts=texts,
+        _protected=mask,
     )
+
+
+def _clusters(assignment: Assignment, unique: Unique, protected: Bools | None) -> int:
+    """How many ranks are kept for other documents."""
+    counted = unique.rank_of >= 0
+    if protected is not None:  # of equal ones all are kept, and one stands for its cluster
+        counted &= ~protected
+        counted[unique.rows[: unique.protected]] = True
+    return int(np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[counted]]) > 1))
+
+
+def _paths(inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str]) -> list[str]:
+    return [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
 
 
 def checked_threads(threads: int | None) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup import verify
-from dedup._arrays import I64, U32
+from dedup._arrays import I64, U32, Bools
 from dedup._version import __version__
 from dedup.catalog import Catalog
 from dedup.exact import Unique, keep_order
@@ -50,6 +50,7 @@ class Result:
         limits: bounds that were used.
         kernel: which kernel did the work; it may not change anything else.
         steps: what each step of the scan took, in seconds.
+        protect: folders and files whose documents are protected, as given.
     """
 
     settings: Settings
@@ -63,6 +64,8 @@ class Result:
     _tokens: U32
     _shingles: U32
     _texts: Held | None = None
+    _protected: Bools | None = None
+    protect: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> Catalog:
@@ -136,6 +139,8 @@ class Result:
         kept = np.arange(len(self._catalog), dtype=np.int64)
         full = self._unique.rank_of >= 0
         kept[full] = stands[self._assignment.keeper[self._unique.rank_of[full]]]
+        if self._protected is not None:
+            kept[self._protected] = np.flatnonzero(self._protected)
         return kept
 
     def _clusters(self) -> Iterator[Cluster]:
@@ -144,6 +149,9 @@ class Result:
         keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
         ends = [*starts.tolist(), len(by_keeper)]
         order = keep_order(keepers, self._shingles, self._tokens, self._catalog.ids_bytes)
+        if self._protected is not None:
+            ahead = self._protected[keepers[order]]
+            order = np.concatenate((order[ahead], order[~ahead]))
         blocked = [rank in self._assignment.blocked for rank in self._unique.rank_of[keepers].tolist()]
         kept, drops = self._kept(keepers), self._drops(by_keeper)
         for number, place in enumerate(order.tolist()):
@@ -154,7 +162,9 @@ class Result:
 
     def _kept(self, rows: I64) -> list[Kept]:
         columns = self._places(rows), self._tokens[rows].tolist(), self._shingles[rows].tolist()
-        return list(map(Kept, *columns))
+        if self._protected is None:
+            return list(map(Kept, *columns))
+        return list(map(Kept, *columns, self._protected[rows].tolist()))
 
     def _places(self, rows: I64) -> list[Place]:
         """Where documents are; with their times only if the policy looks at them, since touching changes them."""
@@ -204,6 +214,7 @@ class Result:
             **{relation.value: relations[relation] for relation in Relation},
             "dropped_bytes": sum(drop.place.bytes for drop in self.dropped),
             "repeated_ids": self._catalog.repeated_ids,
+            **({} if self._protected is None else {"protected": int(self._protected.sum())}),
         }
 
     def texts(self, documents: Sequence[Kept | Drop]) -> list[str]:
@@ -231,6 +242,7 @@ class Result:
             "version": __version__,
             "settings": self.settings.as_record(),
             "inputs": [item.path for item in self.inputs if item.given],
+            **({"protect": list(self.protect)} if self.protect else {}),
         }
         for item in self.inputs:
             yield _input_record(item)
@@ -336,7 +348,8 @@ def _cluster_record(cluster: Cluster) -> dict[str, Any]:
     record = {
         "type": "cluster",
         "cluster": cluster.number,
-        "keep": _with_place({}, keep.place, keep.tokens, keep.shingles),
+        "keep": _with_place({}, keep.place, keep.tokens, keep.shingles)
+        | ({"protected": True} if keep.protected else {}),
         "dropped": len(cluster.drops),
     }
     return record | ({"policy_blocked": True} if cluster.policy_blocked else {})

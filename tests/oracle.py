@@ -230,20 +230,20 @@ def _bands_propose(a: View, b: View, rules: Rules) -> bool:
     return len(a.sample & b.sample) / len(a.sample | b.sample) >= t - 5 * math.sqrt(t * (1 - t) / m)
 
 
-def _sample_proposes(d: View, k: View, rules: Rules) -> bool:
+def _sample_proposes(d: View, k: View, rules: Rules, any_size: bool) -> bool:
     """Enough of the sample of D is in that of K."""
     c, m = rules.containment, len(d.sample)
-    if c is None or len(d.hashes) > len(k.hashes) or len(d.hashes) < rules.min_contained_shingles:
+    if c is None or (len(d.hashes) > len(k.hashes) and not any_size) or len(d.hashes) < rules.min_contained_shingles:
         return False
     least = max(1, math.ceil(c * m - 3 * math.sqrt(c * (1 - c) * m) - 1e-9))
     return len(d.sample & k.sample) >= least
 
 
-def candidate(d: View, k: View, rules: Rules) -> bool:
-    """Whether the pair is worth verifying; D comes after K in keep order."""
+def candidate(d: View, k: View, rules: Rules, *, any_size: bool = False) -> bool:
+    """Whether the pair is worth verifying; D comes after K in keep order (``any_size``: though it may be larger)."""
     if not d.tokens or not k.tokens:
         return False
-    return d.normal == k.normal or _bands_propose(d, k, rules) or _sample_proposes(d, k, rules)
+    return d.normal == k.normal or _bands_propose(d, k, rules) or _sample_proposes(d, k, rules, any_size)
 
 
 # --- section 4, the greedy pass and the keep policies -----------------------------------------------------------------
@@ -275,25 +275,25 @@ RANK = {"exact": 0, "near": 1, "contained": 2}
 
 
 class _Scan:
-    def __init__(self, documents: Sequence[Doc], rules: Rules) -> None:
+    def __init__(self, documents: Sequence[Doc], rules: Rules, protected: frozenset[str] = frozenset()) -> None:
         found = layout(rules.threshold, rules.num_perm, rules.recall)
         if found is None:
             raise ValueError("no band layout reaches the recall")
-        self.rules, self.docs = rules, {d.id: d for d in documents}
+        self.rules, self.docs, self.protected = rules, {d.id: d for d in documents}, protected
         if len(self.docs) != len(documents):
             raise ValueError("ids must be unique")
         self.views = {d.id: view(d.text, rules.shingle, rules.num_perm, rules.seed, found[1]) for d in documents}
 
-    def order(self, id: str) -> tuple[int, int, bytes]:
+    def order(self, id: str) -> tuple[bool, int, int, bytes]:
         """Keep order: smaller comes first."""
         v = self.views[id]
-        return -len(v.hashes), -v.tokens, id.encode("utf-8", "surrogatepass")
+        return id not in self.protected, -len(v.hashes), -v.tokens, id.encode("utf-8", "surrogatepass")
 
     def match(self, d: str, k: str) -> Dropped | None:
         """D as a document dropped for K, where the pair is a candidate and has a relation."""
         a, b = self.views[d], self.views[k]
         later, earlier = (a, b) if self.order(d) > self.order(k) else (b, a)
-        if not candidate(later, earlier, self.rules):
+        if not candidate(later, earlier, self.rules, any_size=bool({d, k} & self.protected)):
             return None
         found = relation(a, b, self.rules)
         both = scores(a, b)
@@ -314,6 +314,10 @@ class _Scan:
         home: dict[str, str] = {}  # normal form -> where the first document that has it went
         for id in sorted(self.docs, key=self.order):
             normal = self.views[id].normal
+            if id in self.protected:
+                kept.append(id)
+                home.setdefault(normal, id)
+                continue
             if normal and normal in home:
                 drop = self.match(id, home[normal])
                 assert drop is not None, "a copy of a document has every relation that it has"
@@ -335,6 +339,8 @@ class _Scan:
             return blocked
         for place, rep in enumerate(list(kept)):
             members = [d for d, drop in drops.items() if drop.keep == rep]
+            if rep in self.protected:
+                continue
             eligible = [rep, *(d for d in members if drops[d].relation != "contained")]
             first = min(eligible, key=lambda id: (wish(self.docs[id]), self.order(id)))
             if first == rep:
@@ -360,7 +366,7 @@ class _Scan:
         for k in sorted(kept, key=self.order):
             members = [d for d, drop in drops.items() if drop.keep == k]
             if members:
-                clusters[k] = sorted(members, key=lambda d: (*self.preference(drops[d]), self.order(d)[2]))
+                clusters[k] = sorted(members, key=lambda d: (*self.preference(drops[d]), self.order(d)[3]))
         return Outcome(
             clusters=clusters,
             drops=drops,
@@ -409,9 +415,10 @@ def _wish_of_field(name: str, smallest: bool, doc: Doc) -> tuple[int, Any]:
     return 2, 0
 
 
-def expected(documents: Sequence[Doc], rules: Rules | None = None) -> Outcome:
+def expected(documents: Sequence[Doc], rules: Rules | None = None, protected: frozenset[str] = frozenset()) -> Outcome:
     """What a scan of these documents must give.
 
-    The drops of a cluster and the clusters come in the order of the result file.
+    The drops of a cluster and the clusters come in the order of the result file. Protected documents come first in
+    keep order, and all stay.
     """
-    return _Scan(documents, rules or Rules()).outcome()
+    return _Scan(documents, rules or Rules(), protected).outcome()

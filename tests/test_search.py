@@ -93,11 +93,19 @@ def test_both_passes_decide_alike() -> None:
             texts[100:] = pages(source, 40, source.choice([20, 60, 100]), source.choice([10, 30, 60]))
         crowd = source.choice([2, 10, 30, 256])
         sketches = kernel.sketch(Texts.of(texts), settings, threads=threads)
-        rows = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel).rows
-        found = greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=threads)
-        expected = greedy_pass(sketches, rows, settings, readable, crowd=crowd, threads=1)
+        join = source.random() < 0.3
+        share = 0.0 if join else source.choice([0.0, 0.0, 0.1, 0.5])
+        flags = np.array([source.random() < share for _ in texts])
+        unique = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel, flags)
+        sides = [source.randint(1, 3) for _ in unique.rows] if join and source.random() < 0.5 else []
+        task = {"crowd": crowd, "protected": unique.protected, "join": join, "sides": np.array(sides, np.uint32)}
+        found = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, **task)
+        expected = greedy_pass(sketches, unique.rows, settings, readable, threads=1, **task)
         assert np.array_equal(found.keeper, expected.keeper), number
         assert np.array_equal(found.shared, expected.shared), number
+        for column in ("later", "earlier", "shared"):
+            assert np.array_equal(getattr(found.pairs, column), getattr(expected.pairs, column)), number
+        assert len(found.pairs.later) == (found.matches if join else 0)
         for count in COUNTS:
             assert getattr(found, count) == getattr(expected, count), (number, count)
         matches += found.matches

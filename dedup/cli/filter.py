@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dedup.cli import exits
-from dedup.cli.options import SIZE, comparing_options, field_options, settings_from
+from dedup.cli.options import SIZE, comparing_options, field_options, protect_option, settings_from
 from dedup.cli.progress import ProgressLine
 from dedup.errors import DedupError, InputError, SettingsError
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     metavar="POLICY",
     help="Which record of a cluster stays: longest, first, field:NAME (largest value), field:-NAME (smallest).",
 )
+@protect_option
 @field_options
 @click.option("--strict-ids", is_flag=True, help="A record id that occurs twice is an error.")
 @click.option(
@@ -64,8 +66,8 @@ if TYPE_CHECKING:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 def command(
-    emit: Any, streaming: bool, memory: int | None, metrics: str | None, threads: int | None, tmp: str | None,
-    quiet: bool, **options: Any,
+    emit: Any, protect: tuple[str, ...], streaming: bool, memory: int | None, metrics: str | None, threads: int | None,
+    tmp: str | None, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Read records from standard input, write those that stay to standard output.
 
@@ -83,6 +85,10 @@ def command(
     settings = settings_from(options)
     if metrics is not None and not os.path.isdir(os.path.dirname(metrics) or "."):
         raise SettingsError(f"--metrics {metrics}: there is no folder {os.path.dirname(metrics)}\nMake it first")
+    if "-" in protect:
+        raise click.UsageError("--protect - would keep all records; name a folder or a file")
+    if streaming and protect:
+        raise click.UsageError("--protect needs all records, and --streaming decides about each when it comes")
     if memory is not None and not streaming:
         raise click.UsageError("--memory goes with --streaming")
     done = _Done(emit, metrics, quiet)
@@ -90,7 +96,7 @@ def command(
         if streaming:
             _stream(settings, memory, threads, done)
         else:
-            _whole(settings, threads, tmp, done)
+            _whole(settings, protect, threads, tmp, done)
         sys.stdout.flush()
     except BrokenPipeError:
         exits.close_stdout()
@@ -117,12 +123,12 @@ class _Done:
                 click.echo(f"dedup: {line}", err=True)
 
 
-def _whole(settings: Settings, threads: int | None, tmp: str | None, done: _Done) -> None:
+def _whole(settings: Settings, protect: Sequence[str], threads: int | None, tmp: str | None, done: _Done) -> None:
     from dedup.filtering import write_filtered
     from dedup.pipeline import scan
 
     with ProgressLine(quiet=done.quiet) as progress:
-        result = scan(["-"], settings, threads=threads, tmp=tmp, progress=progress.update)
+        result = scan(["-"], settings, threads=threads, protect=protect, tmp=tmp, progress=progress.update)
     done.tell(write_filtered(result, sys.stdout.buffer, done.emit))
     if result.has_unread:
         exits.leave(exits.UNREAD)

@@ -80,6 +80,11 @@ _READERS = [
     click.option("--reader-memory", type=SIZE, default=DEFAULT.reader_memory, show_default="2G", metavar="SIZE",
                  help="Memory that this may take."),
 ]  # fmt: skip
+_PROTECT = [
+    click.option("--protect", multiple=True, metavar="DIR",
+                 help="Documents there are never dropped, and preferred as the kept ones; it is an input too. May be "
+                 "repeated."),
+]  # fmt: skip
 _COLOUR = [
     click.option("--color", "--colour", "color", type=click.Choice(["auto", "always", "never"]), default="auto",
                  show_default=True, help="Colours; auto: on a terminal, unless NO_COLOR is set."),
@@ -99,6 +104,7 @@ comparing_options = _stack(_COMPARING)
 field_options = _stack(_FIELDS)
 reader_options = _stack(_READERS)
 colour_option = _stack(_COLOUR)
+protect_option = _stack(_PROTECT)
 
 
 def settings_from(options: dict[str, Any]) -> Settings:

@@ -17,6 +17,7 @@ from dedup.cli.options import (
     colour_option,
     comparing_options,
     field_options,
+    protect_option,
     reader_options,
     settings_from,
     terminal_width,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     help="Which document of a cluster stays: longest, first, newest, oldest, path, field:NAME (largest "
     "value) or field:-NAME (smallest).",
 )
+@protect_option
 @field_options
 @reader_options
 @click.option("--hidden", is_flag=True, help="Read hidden files and folders too.")
@@ -89,7 +91,8 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
 def command(
     inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, redact: bool, check: bool, profile: bool,
-    quiet: bool, verbose: bool, color: str, threads: int | None, tmp: str | None, **options: Any,
+    protect: tuple[str, ...], quiet: bool, verbose: bool, color: str, threads: int | None, tmp: str | None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
@@ -121,6 +124,7 @@ def command(
             settings,
             threads=threads,
             tmp=tmp,
+            protect=protect,
             # Wherever the shell sends our streams, a file that we write is no input.
             exclude=[*files, "/dev/stdout", "/dev/stderr"],
             progress=progress.update,

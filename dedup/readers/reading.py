@@ -180,7 +180,7 @@ class _Reading:
         self._bytes += read.size
         if read.how is not None:
             self._catalog.decoded.append(Decoded(file.id, *read.how))
-        source = Source(file.id, "text", file.id, time=read.time, follow=file.named)
+        source = Source(file.id, "text", file.id, time=read.time, follow=file.named, others=_names(file))
         number = self._catalog.add_source(source)
         self._catalog.add(number, file.id, size=read.size, digest=read.digest)
         return read.text
@@ -190,8 +190,9 @@ class _Reading:
         opened, info = open_regular(file.id, follow=file.named)
         with opened:
             source = self._source(
-                file.id, how, open_path=file.id, compression=how.compression, time=info.st_mtime, follow=file.named
-            )
+                file.id, how, open_path=file.id, compression=how.compression, time=info.st_mtime, follow=file.named,
+                others=_names(file),
+            )  # fmt: skip
             yield from self._records(file, source, Stored(opened), opened if self._room > 0 else None)
 
     def _source(self, path: str, how: Format, **others: Any) -> Source:
@@ -305,6 +306,10 @@ class _Reading:
         catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
         catalog.own_results = sorted(self._own, key=id_key)
         catalog.resolve_repeated_ids(strict=self._settings.strict_ids, kernel=self._kernel, threads=self._threads)
+
+
+def _names(file: Found) -> tuple[str, ...]:
+    return tuple(name for name, _ in file.others)
 
 
 def _most_open() -> int:

@@ -68,6 +68,8 @@ def _read(result: Result, style: Style, inputs: Sequence[str], seconds: float) -
         yield style.warning(
             f"  {plural(summary['repeated_ids'], 'record')} with an id that occurs twice: named id@path:line"
         )
+    if "protected" in summary:
+        yield style.dim(f"  {plural(summary['protected'], 'document')} protected: never dropped")
     for limit in result.limits:
         yield style.warning(
             f"  limit: {plural(limit.documents, 'document')} had more candidates than --max-comparisons allows; "

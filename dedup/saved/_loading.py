@@ -84,6 +84,7 @@ class _Loading(Fields):
             empty_ids=self.empty_ids,
             limits=tuple(self.limits),
             summary=self._checked_summary(),
+            protect=tuple(map(str, self.typed(header, "protect", list))) if "protect" in header else (),
         )
 
     def _lines(self) -> Iterator[bytes]:
@@ -148,7 +149,9 @@ class _Loading(Fields):
         if self.count(record, "cluster") != len(self.clusters):
             raise self.wrong(f"cluster {record['cluster']} where cluster {len(self.clusters)} is due")
         keep = self.typed(record, "keep", dict)
-        self._keep = Kept(self._place(keep), self.count(keep, "tokens"), self.count(keep, "shingles"))
+        self._keep = Kept(
+            self._place(keep), self.count(keep, "tokens"), self.count(keep, "shingles"), keep.get("protected") is True
+        )
         self._expected = self.count(record, "dropped")
         self._blocked = record.get("policy_blocked") is True
 

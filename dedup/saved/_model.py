@@ -30,6 +30,7 @@ class SavedResult:
         clusters: every cluster, in the file's order.
         skipped: what was not read, and why. empty_ids: documents without tokens. limits: bounds that were used.
         summary: the counts of the last line.
+        protect: folders and files whose documents are never dropped.
     """
 
     path: str
@@ -42,6 +43,7 @@ class SavedResult:
     empty_ids: list[str]
     limits: tuple[Limit, ...]
     summary: dict[str, int]
+    protect: tuple[str, ...] = ()
 
     @property
     def dropped(self) -> list[Drop]:

@@ -6,11 +6,11 @@ use pyo3::types::PyBytes;
 use super::convert::*;
 use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
-use crate::search::{self, Corpus, Rules};
+use crate::search::{self, Corpus, Rules, Task};
 use crate::texts::Error;
 
-/// Keepers, shared shingles, and four counts.
-type Decided<'py> = (Array<'py>, Array<'py>, u64, u64, u64, u64);
+/// Keepers, shingles shared with them, four counts, and the columns of a join's pairs.
+type Decided<'py> = (Array<'py>, Array<'py>, [u64; 4], [Array<'py>; 3]);
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // the contract's
@@ -30,6 +30,9 @@ pub(super) fn greedy<'py>(
     min_contained: i64,
     max_comparisons: i64,
     crowd: i64,
+    protected: i64,
+    join: bool,
+    sides: Array<'py>,
     threads: i64,
     progress: Py<PyAny>,
     again: Option<PlaceColumns<'py>>,
@@ -94,10 +97,20 @@ pub(super) fn greedy<'py>(
         containment,
         min_contained: whole("min_contained", min_contained, 1, u32::MAX as usize)? as u32,
     };
-    let most = whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?;
-    let crowd = whole("crowd", crowd, 1, u32::MAX as usize)?;
+    let sides = u32s("sides", &sides)?;
+    let fitting = sides.len() == rows.len() && sides.iter().all(|side| (1..=3).contains(side));
+    if !sides.is_empty() && !fitting {
+        return Err(bad("sides", format!("expected none, or {} numbers from 1 to 3", rows.len())));
+    }
+    let task = Task {
+        most: whole("max_comparisons", max_comparisons, 1, u32::MAX as usize)?,
+        crowd: whole("crowd", crowd, 1, u32::MAX as usize)?,
+        protected: whole("protected", protected, 0, rows.len())?,
+        join,
+        sides: &sides,
+    };
     let found = run_told(py, work, Some(&progress), |cancel| {
-        let found = search::greedy(&corpus, &rules, most, crowd, &workers, cancel);
+        let found = search::greedy(&corpus, &rules, task, &workers, cancel);
         if forms.changed() {
             return Ok(None); // which has stopped it too
         }
@@ -108,8 +121,24 @@ pub(super) fn greedy<'py>(
     keeper.values().copy_from_slice(&found.keeper);
     let mut shared = Column::<u32>::zeros(py, "uint32", &[rows.len()])?;
     shared.values().copy_from_slice(&found.shared);
-    let counts = (found.candidates, found.matches, found.limited, found.left_out);
-    Ok(Some((keeper.array, shared.array, counts.0, counts.1, counts.2, counts.3)))
+    let pairs = [
+        column(py, found.pairs.iter().map(|pair| pair.later))?,
+        column(py, found.pairs.iter().map(|pair| pair.earlier))?,
+        column(py, found.pairs.iter().map(|pair| pair.shared))?,
+    ];
+    let counts = [found.candidates, found.matches, found.limited, found.left_out];
+    Ok(Some((keeper.array, shared.array, counts, pairs)))
+}
+
+fn column<'py>(
+    py: Python<'py>,
+    values: impl ExactSizeIterator<Item = u32>,
+) -> PyResult<Array<'py>> {
+    let mut column = Column::<u32>::zeros(py, "uint32", &[values.len()])?;
+    for (place, value) in column.values().iter_mut().zip(values) {
+        *place = value;
+    }
+    Ok(column.array)
 }
 
 type ReadRecords<'py> = (

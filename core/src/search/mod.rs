@@ -94,6 +94,42 @@ pub struct Outcome {
     pub limited: u64,
     /// Comparisons that were not made for them, as far as they were counted.
     pub left_out: u64,
+    /// In a join: every match, by the later document and then by the earlier one.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two documents that match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Rank of the one that comes later.
+    pub later: u32,
+    /// Rank of the one that comes earlier.
+    pub earlier: u32,
+    /// Shingles that both have.
+    pub shared: u32,
+}
+
+/// What is asked of the pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// Candidates of one document that are compared, at most.
+    pub most: usize,
+    /// A bucket of more documents than this is crowded.
+    pub crowd: usize,
+    /// So many of the first documents are kept, whatever they match.
+    pub protected: usize,
+    /// Every document is kept, and all matches are wanted: a join.
+    pub join: bool,
+    /// For each rank of which corpora it is, 1, 2 or 3 for both: only pairs across are looked at.
+    /// Empty: there is one corpus.
+    pub sides: &'a [u32],
+}
+
+impl Task<'_> {
+    /// Whether these two are looked at as a pair.
+    fn pairs(&self, left: u32, right: u32) -> bool {
+        self.sides.is_empty() || self.sides[left as usize] | self.sides[right as usize] == 3
+    }
 }
 
 /// The work was asked to stop.
@@ -107,20 +143,20 @@ struct Fate {
     compared: usize,
     matches: u64,
     left_out: usize,
+    /// In a join, where there is no best match: all of them.
+    pairs: Vec<Pair>,
 }
 
-/// Runs the pass, comparing at most `most` candidates of one document; buckets of more than `crowd`
-/// documents are crowded. The only error is that it was cancelled.
+/// Runs the pass. The only error is that it was cancelled.
 pub fn greedy(
     corpus: &Corpus,
     rules: &Rules,
-    most: usize,
-    crowd: usize,
+    task: Task,
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Outcome, Cancelled> {
     let buckets = buckets(corpus, workers, cancel)?;
-    let crowds = Crowds::new(corpus, &buckets, crowd, workers, cancel)?;
+    let crowds = Crowds::new(corpus, &buckets, task.crowd, workers, cancel)?;
     let postings = match rules.containment {
         Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
         None => None,
@@ -128,7 +164,7 @@ pub fn greedy(
     let mut pass = Pass {
         corpus,
         rules,
-        most,
+        task,
         sizes: (0..corpus.count()).map(|rank| corpus.size(rank)).collect(),
         neighbours: Neighbours::new(buckets, postings, &crowds),
         crowds,
@@ -149,8 +185,9 @@ pub fn greedy(
 struct Pass<'a> {
     corpus: &'a Corpus<'a>,
     rules: &'a Rules,
-    most: usize,
-    /// Distinct shingles of each rank: never more than those of the rank before.
+    task: Task<'a>,
+    /// Distinct shingles of each rank: never more than those of the rank before, but for the first one
+    /// that isn't protected.
     sizes: Vec<u32>,
     neighbours: Neighbours,
     crowds: Crowds,
@@ -185,6 +222,7 @@ impl Pass<'_> {
             outcome.matches += fate.matches;
             outcome.limited += u64::from(fate.left_out > 0);
             outcome.left_out += fate.left_out as u64;
+            outcome.pairs.append(&mut fate.pairs);
             outcome.keeper.push(i64::from(fate.best.map_or(rank, |best| best.kept)));
             outcome.shared.push(fate.best.map_or(0, |best| best.shared));
             if fate.best.is_none() {
@@ -220,6 +258,9 @@ impl Pass<'_> {
     /// Compares a document with its candidates among the documents kept so far, from rank `first` on
     /// and in keep order, but for those that can't be better than the best so far.
     fn compare(&self, rank: u32, first: u32, fate: &mut Fate, scratch: &mut Scratch) {
+        if (rank as usize) < self.task.protected {
+            return;
+        }
         let crowded = match self.crowds.has(rank) {
             true => self.first_better(rank, true, &fate.best).max(first),
             false => first,
@@ -229,17 +270,19 @@ impl Pass<'_> {
         let mut loaded = false;
         while self.neighbours.next(&mut scratch.walk, &mut scratch.neighbours) {
             for &other in &scratch.neighbours {
-                if self.cancel.is_set() || fate.compared + fate.left_out == COUNTED * self.most {
+                if self.cancel.is_set() || fate.compared + fate.left_out == COUNTED * self.task.most
+                {
                     return;
                 }
                 let most = self.most_shared(rank, self.crowds.has(other.rank)) + other.rare;
                 let (size, kept) = (self.sizes[rank as usize], self.sizes[other.rank as usize]);
                 if !self.rules.may_beat(most, size, other.rank, kept, &fate.best)
+                    || !self.task.pairs(rank, other.rank)
                     || !self.is_candidate(rank, other)
                 {
                     continue;
                 }
-                if fate.compared == self.most {
+                if fate.compared == self.task.most {
                     fate.left_out += 1;
                     continue;
                 }
@@ -251,7 +294,9 @@ impl Pass<'_> {
                     self.verifier.shared(self.corpus, other.rank, &mut scratch.verify, self.cancel);
                 if let Some(found) = self.rules.matched(shared, size, other.rank, kept) {
                     fate.matches += 1;
-                    if fate.best.is_none_or(|best| found.beats(&best)) {
+                    if self.task.join {
+                        fate.pairs.push(Pair { later: rank, earlier: other.rank, shared });
+                    } else if fate.best.is_none_or(|best| found.beats(&best)) {
                         fate.best = Some(found);
                     }
                 }
@@ -278,7 +323,20 @@ impl Pass<'_> {
         let (before, from) = self.sizes.split_at(rank as usize);
         let after = best.map_or(0, |best| best.kept + 1);
         let may_not = |&kept: &u32| !self.rules.may_beat(most, from[0], after, kept, best);
-        before.partition_point(may_not) as u32
+        // Where some are protected the sizes fall, fall below this one's, which can't be contained in
+        // those, and begin anew.
+        let (protected, others) = before.split_at(self.task.protected.min(before.len()));
+        let (larger, smaller) =
+            protected.split_at(protected.partition_point(|&kept| kept >= from[0]));
+        let mut first = 0;
+        for part in [larger, smaller, others] {
+            let none = part.partition_point(may_not);
+            first += none;
+            if none < part.len() {
+                break;
+            }
+        }
+        first as u32
     }
 
     /// Whether a document and a larger one are worth comparing.

@@ -158,7 +158,7 @@ fn brute_force(
     corpus: &Corpus,
     texts: &[String],
     rules: &Rules,
-    most: usize,
+    task: Task,
     all: bool,
     most_shared: impl Fn(usize, usize) -> u32,
 ) -> Outcome {
@@ -186,15 +186,33 @@ fn brute_force(
             if !(all || may_beat) || !is_candidate(corpus, rules, rank, other) {
                 continue;
             }
-            if compared == most {
-                left_out += usize::from(compared + left_out < 10 * most);
+            if rank < task.protected
+                || !task.sides.is_empty() && task.sides[rank] | task.sides[other] != 3
+            {
+                continue;
+            }
+            if compared == task.most {
+                left_out += usize::from(compared + left_out < 10 * task.most);
                 continue;
             }
             compared += 1;
-            let found = matched(other, sets[rank].intersection(&sets[other]).count() as u32);
+            let shared = sets[rank].intersection(&sets[other]).count() as u32;
+            let found = matched(other, shared);
             outcome.matches += u64::from(found.is_some());
-            best =
-                [best, found].into_iter().flatten().reduce(|x, y| if y.beats(&x) { y } else { x });
+            if !task.join {
+                best = [best, found].into_iter().flatten().reduce(
+                    |x, y| {
+                        if y.beats(&x) {
+                            y
+                        } else {
+                            x
+                        }
+                    },
+                );
+            } else if found.is_some() {
+                let (later, earlier) = (rank as u32, other as u32);
+                outcome.pairs.push(Pair { later, earlier, shared });
+            }
         }
         outcome.candidates += (compared + left_out) as u64;
         outcome.limited += u64::from(left_out > 0);
@@ -220,10 +238,19 @@ fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bo
 #[test]
 fn equals_brute_force() {
     let mut random = Random::new(7);
-    let (mut matches, mut left_out, mut spared) = (0, 0, 0);
+    let (mut matches, mut joined, mut left_out, mut spared) = (0, 0, 0, 0);
     for round in 0..400 {
         let texts = if round % 4 == 3 { some_pages(&mut random) } else { some_texts(&mut random) };
-        let columns = sketched(&texts);
+        let mut columns = sketched(&texts);
+        let join = random.below(3) == 0;
+        let drawn = if join || random.below(3) > 0 { 0 } else { random.below(texts.len()) };
+        let protected: BTreeSet<usize> = (0..drawn).map(|_| random.below(texts.len())).collect();
+        // They come first, and the order among them and among the others stays.
+        columns.rows.sort_by_key(|&row| !protected.contains(&(row as usize)));
+        let sides: Vec<u32> = match join && random.below(2) == 0 {
+            true => (0..texts.len()).map(|_| 1 + random.below(3) as u32).collect(),
+            false => Vec::new(),
+        };
         let source = Texts::new(Source::Fixed(&columns.blob), &columns.offsets).unwrap();
         let forms = Forms::new(source, None);
         let corpus = Corpus {
@@ -242,27 +269,33 @@ fn equals_brute_force() {
             containment: [None, Some(0.5), Some(0.8), Some(1.0)][random.below(4)],
             min_contained: [1, 10, 40][random.below(3)],
         };
-        let most = [1, 3, 1000][random.below(3)];
-        let crowd = [2, 8, NO_CROWD][random.below(3)];
-        let most_shared = most_shared(&corpus, &texts, crowd);
-        let expected = brute_force(&corpus, &texts, &rules, most, false, most_shared);
+        let task = Task {
+            most: [1, 3, 1000][random.below(3)],
+            crowd: [2, 8, NO_CROWD][random.below(3)],
+            protected: protected.len(),
+            join,
+            sides: &sides,
+        };
+        let most_shared = most_shared(&corpus, &texts, task.crowd);
+        let expected = brute_force(&corpus, &texts, &rules, task, false, most_shared);
         // What is not compared changes nothing: the same comes out if all is, unless the bound was used.
-        let all = brute_force(&corpus, &texts, &rules, 1000, true, |_, _| u32::MAX);
+        let all = brute_force(&corpus, &texts, &rules, Task { most: 1000, ..task }, true, |_, _| 0);
         if expected.left_out == 0 {
-            let decided = (&expected.keeper, &expected.shared);
-            assert_eq!(decided, (&all.keeper, &all.shared), "round {round}");
+            let decided = (&expected.keeper, &expected.shared, &expected.pairs);
+            assert_eq!(decided, (&all.keeper, &all.shared, &all.pairs), "round {round}");
             spared += all.candidates - expected.candidates;
         }
         for threads in [1, 2, 5] {
             let workers = Workers::new(threads).unwrap();
-            let found = greedy(&corpus, &rules, most, crowd, &workers, &Cancel::new()).unwrap();
-            assert_eq!(found, expected, "round {round}, {rules:?}, {threads} threads");
+            let found = greedy(&corpus, &rules, task, &workers, &Cancel::new()).unwrap();
+            assert_eq!(found, expected, "round {round}, {rules:?}, {task:?}, {threads} threads");
         }
         matches += expected.matches;
+        joined += expected.pairs.len();
         left_out += expected.left_out;
     }
     assert!(
-        matches > 1000 && left_out > 100 && spared > 1000,
-        "the corpora are too easy: {matches}, {left_out}, {spared}"
+        matches > 1000 && joined > 1000 && left_out > 100 && spared > 1000,
+        "the corpora are too easy: {matches}, {joined}, {left_out}, {spared}"
     );
 }
