@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from dedup.readers.names import shown, to_fs
 
 def below(catalog: Catalog, places: Sequence[str]) -> Bools:
     """For each row whether its file is one of these, or below one of these folders, by any of its names."""
-    roots = [real_path(place) for place in places]
-    flags = np.array([_is_below(source, roots) for source in catalog.sources], np.bool_)
+    roots = [_real(place) for place in places]
+    folders: dict[bytes, bytes] = {}  # not for longer than this call: the current folder may be another then
+    flags = np.array([_is_below(source, roots, folders) for source in catalog.sources], np.bool_)
     found: Bools = flags[catalog.source_numbers] if len(flags) else np.zeros(len(catalog), np.bool_)
     return found
 
@@ -38,28 +38,19 @@ def called(catalog: Catalog, ids: Collection[str]) -> Bools:
     return mask
 
 
-def _is_below(source: Source, roots: Sequence[bytes]) -> bool:
+def _is_below(source: Source, roots: Sequence[bytes], folders: dict[bytes, bytes]) -> bool:
     names = () if source.open_path is None else (source.open_path, *source.others)
-    return any(is_in(_real_file(name, follow=source.follow), root) for name in names for root in roots)
+    paths = [_real(name) if source.follow else _real_in(name, folders) for name in names]
+    return any(path == root or path.startswith(root.rstrip(b"/") + b"/") for path in paths for root in roots)
 
 
-def is_in(path: bytes, root: bytes) -> bool:
-    """Whether a real path is another one, or below it."""
-    return path == root or path.startswith(root.rstrip(b"/") + b"/")
-
-
-def _real_file(name: str, *, follow: bool) -> bytes:
-    if follow:
-        return real_path(name)
-    folder, last = os.path.split(os.fsencode(to_fs(name)))
-    return os.path.join(_real_folder(folder or b"."), last)
-
-
-@lru_cache(maxsize=1 << 12)
-def _real_folder(path: bytes) -> bytes:
-    return os.path.realpath(path)
-
-
-def real_path(name: str) -> bytes:
-    """Where a name leads."""
+def _real(name: str) -> bytes:
     return os.path.realpath(os.fsencode(to_fs(name)))
+
+
+def _real_in(name: str, folders: dict[bytes, bytes]) -> bytes:
+    """The same for a file that is no link itself, asking for each folder once."""
+    folder, last = os.path.split(os.fsencode(to_fs(name)))
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder or b".")
+    return os.path.join(folders[folder], last)
