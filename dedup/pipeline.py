@@ -6,14 +6,15 @@ read -> sketch -> collapse exact copies -> candidates, verification and greedy p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence, Sized
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence, Sized
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from dedup._arrays import Bools, Changed, Texts
+from dedup._arrays import Bools, Changed, Sketches, Texts
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
@@ -34,6 +35,7 @@ from dedup.spool import IN_MEMORY, Spool
 MOST_THREADS = 1024
 
 
+T = TypeVar("T")
 BATCH_BYTES = 8 << 20  # texts go through the kernel in batches of about this size
 
 
@@ -64,31 +66,60 @@ def scan(
         InputError: an input is missing or can't be read at all.
     """
     settings = settings or Settings()
-    places = sorted({without_slashes(to_name(name)) for name in _paths(protect)}, key=id_key)
-    names = [*_paths(inputs), *places]
-    kernel, threads, folder = load_kernel(), checked_threads(threads), _folder(tmp)
+    places = sorted({without_slashes(to_name(name)) for name in paths_of(protect)}, key=id_key)
+    names = [*paths_of(inputs), *places]
+    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp))
+    protected = partial(below, places=places) if places else None
+    found = engine.on_inputs(names, partial(_run, engine, texts=None, protected=protected), exclude, progress)
+    return replace(found, protect=tuple(places))
 
-    def attempt(*, keep_open: bool) -> Result:
+
+Work: TypeAlias = Callable[[Generator[Texts, None, None], Catalog, Stages], T]
+"""What is done with documents: it gets their batches, the catalog that knows them, and the stages to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What all stages need: the settings, and how the work is done."""
+
+    settings: Settings
+    kernel: Kernel
+    threads: int
+    tmp: str | None
+
+    def on_inputs(self, names: list[str], work: Work[T], exclude: Sequence[str], progress: Callback | None) -> T:
+        """What ``work`` gives for the documents in these inputs."""
+        if STDIN in names:  # it can't be read from its beginning a second time
+            return self._attempt(names, work, exclude, progress, keep_open=False)
+        try:
+            return self._attempt(names, work, exclude, progress, keep_open=True)
+        except Changed:  # a file was written to meanwhile: all is read anew, and nothing a second time after that
+            return self._attempt(names, work, exclude, progress, keep_open=False)
+
+    def _attempt(
+        self, names: list[str], work: Work[T], exclude: Sequence[str], progress: Callback | None, *, keep_open: bool
+    ) -> T:
         stages = Stages(progress)
         stages.begin("read", None, "bytes")
         with closing(Catalog()) as catalog:
             batches = read(
-                names, settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach,
-                kernel=kernel, threads=threads, tmp=folder, keep_open=keep_open,
+                names, self.settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach,
+                kernel=self.kernel, threads=self.threads, tmp=self.tmp, keep_open=keep_open,
             )  # fmt: skip
             stages.begin("read", catalog.total_bytes, "bytes")
-            found = _run(
-                batches, catalog, settings, kernel, threads, stages, texts=None, tmp=folder,
-                protected=partial(below, places=places) if places else None,
-            )  # fmt: skip
-            return replace(found, protect=tuple(places))
+            return work(batches, catalog, stages)
 
-    if STDIN in names:  # it can't be read from its beginning a second time
-        return attempt(keep_open=False)
-    try:
-        return attempt(keep_open=True)
-    except Changed:  # a file was written to meanwhile: all is read anew, and nothing a second time after that
-        return attempt(keep_open=False)
+    @contextmanager
+    def sketched(self, batches: Generator[Texts, None, None], catalog: Catalog, stages: Stages) -> Iterator[Sketches]:
+        """The sketches of all documents, and for as long as this lasts their normal forms."""
+        with Spool(IN_MEMORY, self.tmp) as spool, closing(batches):
+            columns = SketchColumns(spool, self.settings.bands)
+            for batch in batches:
+                stages.step("sketch")
+                keep_forms = not batch.again or spool.has_room(len(batch.blob))  # what fits needn't be made again
+                columns.append(self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms))
+                stages.step("read")
+            yield columns.finish(catalog.places(self.settings.text_fields[0]))
 
 
 def find_duplicates(
@@ -127,45 +158,49 @@ def find_duplicates(
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
     batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
+    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp))
     return _run(
-        batches, catalog, settings, load_kernel(), checked_threads(threads), stages, texts=held, tmp=_folder(tmp),
-        protected=partial(called, ids=protect) if protect else None,
-    )  # fmt: skip
+        engine, batches, catalog, stages, texts=held, protected=partial(called, ids=protect) if protect else None
+    )
 
 
 def _run(
+    engine: Engine,
     batches: Generator[Texts, None, None],
     catalog: Catalog,
-    settings: Settings,
-    kernel: Kernel,
-    threads: int,
     stages: Stages,
+    *,
     texts: Held | None,
-    tmp: str | None,
     protected: Callable[[Catalog], Bools] | None,
 ) -> Result:
-    with Spool(IN_MEMORY, tmp) as spool, closing(batches):
-        columns = SketchColumns(spool, settings.bands)
-        for batch in batches:
-            stages.step("sketch")
-            keep_forms = not batch.again or spool.has_room(len(batch.blob))  # what fits needn't be made again
-            columns.append(kernel.sketch(batch, settings, threads=threads, keep_forms=keep_forms))
-            stages.step("read")
-        sketches = columns.finish(catalog.places(settings.text_fields[0]))
-        count = len(catalog)
-        stages.begin("exact", count, documents=count)
+    with engine.sketched(batches, catalog, stages) as sketches:
         mask = protected(catalog) if protected else None
-        unique = collapse(sketches, catalog.ids_bytes, kernel, mask, threads=threads)
-        stages.begin("index", unique.count, documents=count)
-        outcome = greedy_pass(
-            sketches, unique.rows, settings, kernel,
-            threads=threads, progress=stages.settled, protected=unique.protected,
-        )  # fmt: skip
-        stages.begin("keep", unique.count, documents=count)
-        assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
+        return decided(engine, sketches, catalog, stages, texts=texts, protected=mask)
+
+
+def decided(
+    engine: Engine,
+    sketches: Sketches,
+    catalog: Catalog,
+    stages: Stages,
+    *,
+    texts: Held | None = None,
+    protected: Bools | None = None,
+) -> Result:
+    """Who is kept, and who is dropped for whom."""
+    settings, kernel, count = engine.settings, engine.kernel, len(catalog)
+    stages.begin("exact", count, documents=count)
+    unique = collapse(sketches, catalog.ids_bytes, kernel, protected, threads=engine.threads)
+    stages.begin("index", unique.count, documents=count)
+    outcome = greedy_pass(
+        sketches, unique.rows, settings, kernel,
+        threads=engine.threads, progress=stages.settled, protected=unique.protected,
+    )  # fmt: skip
+    stages.begin("keep", unique.count, documents=count)
+    assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
     limits = (Limit("hot-bucket", outcome.limited, outcome.left_out),) if outcome.limited else ()
     funnel = Funnel(
-        len(catalog), unique.count, outcome.candidates, outcome.matches, _clusters(assignment, unique, mask)
+        len(catalog), unique.count, outcome.candidates, outcome.matches, _clusters(assignment, unique, protected)
     )
     return Result(
         settings=settings,
@@ -179,7 +214,7 @@ def _run(
         _tokens=sketches.tokens,
         _shingles=sketches.shingles,
         _texts=texts,
-        _protected=mask,
+        _protected=protected,
     )
 
 
@@ -192,7 +227,8 @@ def _clusters(assignment: Assignment, unique: Unique, protected: Bools | None) -
     return int(np.count_nonzero(np.bincount(assignment.keeper[unique.rank_of[counted]]) > 1))
 
 
-def _paths(inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str]) -> list[str]:
+def paths_of(inputs: Sequence[str | os.PathLike[str]] | os.PathLike[str]) -> list[str]:
+    """Inputs as they may be given, as a list of paths."""
     return [os.fspath(item) for item in ([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs)]
 
 
@@ -205,7 +241,8 @@ def checked_threads(threads: int | None) -> int:
     return threads
 
 
-def _folder(tmp: str | os.PathLike[str] | None) -> str | None:
+def checked_folder(tmp: str | os.PathLike[str] | None) -> str | None:
+    """A folder for temporary files that is there; None for that of the system."""
     if tmp is None:
         return None
     folder = os.fspath(tmp)

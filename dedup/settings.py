@@ -14,6 +14,7 @@ UNICODE_VERSION = "14.0"
 SAMPLE_BITS = 2  # a sample is the shingle hashes below 2**(64 - 2), a uniform quarter
 MOST_PERMUTATIONS = 65536
 MOST_BYTES = 2**50
+MOST_COMPARISONS = 2**31
 DELIMITERS = frozenset(map(chr, range(128))) - frozenset('"\r\n\0')
 MOST_SECONDS = 10**6
 LEAST_MEMORY = 200_000_000  # what a worker needs before it reads anything
@@ -116,7 +117,7 @@ class Settings:
         self._check_whole("shingle", self.shingle, 1, 1000)
         self._check_whole("num_perm", self.num_perm, 1, MOST_PERMUTATIONS)
         self._check_whole("seed", self.seed, 0, 2**32 - 1)
-        self._check_whole("max_comparisons", self.max_comparisons, 1, 2**31)
+        self._check_whole("max_comparisons", self.max_comparisons, 1, MOST_COMPARISONS)
         for name in ("max_record", "max_bytes", "max_ratio"):
             self._check_whole(name, getattr(self, name), 1, MOST_BYTES)
         self._check_whole("reader_seconds", self.reader_seconds, 1, MOST_SECONDS)

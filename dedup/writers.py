@@ -51,7 +51,7 @@ def encode_line(record: dict[str, Any]) -> bytes:
             return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         return (_encode(record) + "\n").encode()
     except (UnicodeEncodeError, orjson.JSONEncodeError):
-        return (_encode(_visible(record)) + "\n").encode()
+        return (_encode(visible(record)) + "\n").encode()
 
 
 def _is_plain(record: Mapping[str, Any]) -> bool:
@@ -66,17 +66,18 @@ def _is_plain(record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _visible(value: Any) -> Any:
+def visible(value: Any) -> Any:
+    r"""A value as UTF-8 can hold it: bytes of a file name that aren't UTF-8 as ``\xNN``, exact bytes beside them."""
     if isinstance(value, str):
         return _SURROGATES.sub(_escape, value)
     if isinstance(value, Mapping):
         shown: dict[str, Any] = {}
         for key, item in value.items():
-            shown[_visible(key)] = _visible(item)
+            shown[visible(key)] = visible(item)
             if key in _EXACT and isinstance(item, str) and _SURROGATES.search(item):
                 shown[f"{key}_bytes"] = base64.b64encode(id_key(item)).decode()
         return shown
-    return [_visible(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return [visible(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "undo": "Move the files of a quarantine back to their places.",
     "check": "Read the inputs of a result again and verify every drop.",
     "explain": "Say all scores of a pair, and whether and why it is a match.",
+    "pairs": "List all pairs of documents that match, of one corpus or of two.",
     "settings": "Show each setting, its value here, and where it comes from.",
     "completion": "Print the completion script of a shell.",
 }

@@ -37,7 +37,7 @@ def write_csv(clusters: Iterable[Cluster], path: str | os.PathLike[str], decided
         OutputError: it can't be written.
     """
     with atomic_writer(path) as file:
-        writer = csv.writer(_Encoded(file), lineterminator="\r\n")
+        writer = csv.writer(Encoded(file), lineterminator="\r\n")
         writer.writerow(COLUMNS if decided is None else (*COLUMNS, *DECIDED))
         writer.writerows(_rows(clusters, decided))
 
@@ -78,7 +78,7 @@ def harmless(text: str) -> str:
     return f"'{shown(text)}" if text[:1] in _ACTIVE else shown(text)
 
 
-class _Encoded:
+class Encoded:
     """What the csv module writes to: the same in UTF-8."""
 
     def __init__(self, file: BinaryIO) -> None:
