@@ -113,8 +113,9 @@ def _check(name: str) -> os.stat_result | None:
         return info
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{shown(name)} does not exist{', and is no pattern that matches anything' if has_magic(name) else ''}\n"
-            "Check the spelling; an input is a folder, a file, or - for standard input"
+            f"{shown(name)} does not exist\n"
+            f"{'As a pattern it matches nothing either' if has_magic(name) else 'Check the spelling'}; "
+            "an input is a folder, a file, or - for standard input"
         ) from None
     except ValueError:  # a NUL in the name
         raise InputError(f"{shown(name)} can't be the name of a file") from None
