@@ -147,7 +147,7 @@ def both_passes(texts: list[str], settings: Settings | None = None, *, crowd: in
     passes, settings = [], settings or Settings()
     for kernel in (NativeKernel(), SearchInPython()):
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, lambda row: b"%06d" % row, kernel).rows
+        rows = collapse(sketches, lambda rows: [b"%06d" % row for row in rows], kernel).rows
         passes.append(greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=1))
     found, expected = passes
     assert np.array_equal(found.keeper, expected.keeper)
