@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 ATTRIBUTES = {
     "aria-expanded", "aria-label", "aria-labelledby", "aria-sort", "autocomplete", "charset", "checked", "class",
     "content", "d", "data-also", "data-c", "data-n", "data-ready", "data-s", "data-w", "for", "height", "hidden",
-    "href", "http-equiv", "id", "lang", "name", "open", "rel", "role", "scope", "tabindex", "text-anchor", "title",
-    "type", "value", "viewBox", "width", "x", "y",
+    "href", "http-equiv", "id", "lang", "name", "open", "rel", "role", "scope", "start", "tabindex", "text-anchor",
+    "title", "type", "value", "viewBox", "width", "x", "y",
 }  # fmt: skip
 
 INVENTORY = """
