@@ -10,6 +10,7 @@ from wording import JOINT, VOCABULARY, Body, Stream, Wording, compose, joined, w
 _SHAPES = 1 << 48  # first number of the shapes' streams
 HEADER_WORDS = 340  # about 2 kB
 SHINGLE = 5
+_BLOCK = 10_000  # texts composed at a time, where there are very many
 
 Maker = Callable[[Wording, Callable[[int], Stream], int, int], Iterator[str]]
 
@@ -130,6 +131,23 @@ def popular_quotation(words: Wording, stream: Callable[[int], Stream], documents
         yield joined([text.cut(0, where), quotation, text.cut(where, len(text))]).text(words)
 
 
+def tweets(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
+    """Texts of about 300 bytes: of each ten the last two are copies, and the very last has a word of its own added."""
+    before: list[str] = []
+    for first in range(0, documents, _BLOCK):
+        draws = stream(first // _BLOCK)
+        pieces = compose(words, draws, 70 * _BLOCK).text(words).split(" ")
+        lengths = (30 + draws.raw(_BLOCK) % np.uint64(41)).astype(np.int64)
+        ends = np.cumsum(lengths)
+        block = [" ".join(pieces[end - size : end]) for end, size in zip(ends.tolist(), lengths.tolist(), strict=True)]
+        for number in range(8, _BLOCK, 10):  # copies of texts of this block and of the one before, but of no copies
+            sources = (before or block, block)
+            block[number] = sources[0][draws.below(_BLOCK) // 10 * 10]
+            block[number + 1] = f"{sources[1][draws.below(number) // 10 * 10]} {words.parts[number]}"
+        yield from block[: documents - first]
+        before = block
+
+
 # A page that is contained in another of its size shares 2j/(1 + j) with it: below jaccard 2/3 it matches nobody, from
 # there to 0.7 it is a contained copy, from 0.7 on a near one.
 SHAPES: dict[str, Maker] = {
@@ -142,6 +160,7 @@ SHAPES: dict[str, Maker] = {
     "giant": giant,
     "empty": empty,
     "tiny": tiny,
+    "tweets": tweets,
     "popular-quotation": popular_quotation,
     "uneven-pages": uneven_pages,
     "twice-crawled": twice_crawled,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
@@ -13,6 +12,7 @@ from dedup._kernels import Kernel
 from dedup.errors import InputError
 from dedup.formats import FORMATS
 from dedup.model import Decoded, Input, Place, Skipped, id_key
+from dedup.spool import Column, Room, column_of
 
 NO_LINE = 0  # lines and rows count from 1
 
@@ -64,9 +64,13 @@ class Catalog:
 
     The reading order is that of the files' ids, in UTF-8, and of the lines in a record file, so the
     row number is also the *record position* that ``keep="first"`` looks at.
+
+    Args:
+        room: how much of it may be in memory; all of it if None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room
         self.sources: list[Source] = []
         self.inputs: list[Input] = []
         self.skipped: list[Skipped] = []
@@ -75,15 +79,15 @@ class Catalog:
         self.total_bytes: int | None = None  # of all files to be read, as listed; None with standard input
         self.repeated_ids = 0
         self.kept_open: dict[int, IO[bytes]] = {}  # by source, record files that a scan reads again
-        self._ids = bytearray()  # end to end; bytes of a file name that aren't UTF-8 as they are
-        self._id_ends = array("Q", [0])
+        self._ids = Column(np.uint8, room)  # end to end; bytes of a file name that aren't UTF-8 as they are
+        self._id_ends = column_of(np.int64, [0], room)
         self._odd_ids: dict[int, str] = {}  # from Python, with lone surrogates that stand for no byte
-        self._source = array("I")
-        self._line = array("Q")
-        self._offset = array("Q")
-        self._length = array("Q")
-        self._bytes = array("Q")
-        self._digests = bytearray()
+        self._source = Column(np.uint32, room)
+        self._line = Column(np.uint64, room)
+        self._offset = Column(np.uint64, room)
+        self._length = Column(np.uint64, room)
+        self._bytes = Column(np.uint64, room)
+        self._digests = Column(np.uint8, room, width=16)
         self._times: dict[int, float] = {}
         self._fields: dict[int, Any] = {}
 
@@ -115,16 +119,16 @@ class Catalog:
         """
         row = len(self)
         key = id_key(id)
-        self._ids += key
-        self._id_ends.append(len(self._ids))
+        self._ids.append(key)
+        self._id_ends.push(len(self._ids))
         if not id.isascii() and key.decode("utf-8", "surrogateescape") != id:
             self._odd_ids[row] = id
-        self._source.append(source)
-        self._line.append(line)
-        self._offset.append(offset)
-        self._length.append(length)
-        self._bytes.append(size)
-        self._digests += digest
+        self._source.push(source)
+        self._line.push(line)
+        self._offset.push(offset)
+        self._length.push(length)
+        self._bytes.push(size)
+        self._digests.append(digest)
         if time is not None:
             self._times[row] = time
         if field is not None:
@@ -133,13 +137,13 @@ class Catalog:
     def extend(self, source: int, ids: Texts, lines: I64, offsets: I64, lengths: I64, digests: bytes) -> None:
         """Add the next documents, records of one source, column by column; see `add`."""
         base = len(self._ids)
-        self._ids += memoryview(ids.blob)[: ids.offsets[-1]]
-        self._id_ends.frombytes((ids.offsets[1:] + base).tobytes())
-        self._source.extend([source] * ids.count)
+        self._ids.append(memoryview(ids.blob)[: ids.offsets[-1]])
+        self._id_ends.append(ids.offsets[1:] + base)
+        self._source.append(np.full(ids.count, source))
         for column, values in ((self._line, lines), (self._offset, offsets), (self._length, lengths)):
-            column.frombytes(values.tobytes())
-        self._bytes.frombytes(lengths.tobytes())
-        self._digests += digests
+            column.append(values)
+        self._bytes.append(lengths)
+        self._digests.append(digests)
 
     def id(self, row: int) -> str:
         """What the document is called."""
@@ -148,14 +152,18 @@ class Catalog:
 
     def id_bytes(self, row: int) -> bytes:
         """The id as ids are ordered: in UTF-8, bytes of a file name that aren't UTF-8 as they are."""
-        return bytes(self._ids[self._id_ends[row] : self._id_ends[row + 1]])
+        ends = self._id_ends.values()
+        return self._ids.values()[ends[row] : ends[row + 1]].tobytes()
+
+    def ids(self) -> Texts:
+        """The ids of all documents, as `id_bytes` has them."""
+        return Texts(self._ids.values().data, self._id_ends.values())
 
     def ids_bytes(self, rows: I64) -> list[bytes]:
         """The same of many documents."""
-        ends = np.frombuffer(self._id_ends, np.uint64)
+        ends, ids = self._id_ends.values(), self._ids.values().data
         starts, stops = ends[rows].tolist(), ends[rows + 1].tolist()
-        with memoryview(self._ids) as ids:
-            return [bytes(ids[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+        return [bytes(ids[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
     def size(self, row: int) -> int:
         """Bytes of the raw document."""
@@ -164,7 +172,7 @@ class Catalog:
     @property
     def documents_bytes(self) -> int:
         """Bytes of all raw documents."""
-        return sum(self._bytes)
+        return int(self._bytes.values().sum())
 
     def source(self, row: int) -> Source:
         """Where the document comes from."""
@@ -173,7 +181,7 @@ class Catalog:
     @property
     def source_numbers(self) -> U32:
         """For each row the number of its source."""
-        return np.frombuffer(self._source, np.uint32)
+        return self._source.values()
 
     def time(self, row: int) -> float | None:
         """Seconds since 1970: the document's own, or its file's."""
@@ -193,11 +201,11 @@ class Catalog:
         ids = [id.decode("utf-8", "surrogateescape") for id in self.ids_bytes(rows)]
         if self._odd_ids:
             ids = [self._odd_ids.get(row, id) for row, id in zip(rows.tolist(), ids, strict=True)]
-        source = np.frombuffer(self._source, np.uint32)[rows].tolist()
+        source = self._source.values()[rows].tolist()
         files = [(self.sources[number].path, self.sources[number].by_row) for number in source]
         columns = (self._line, self._offset, self._length, self._bytes)
-        numbers = (np.frombuffer(column, np.uint64)[rows].tolist() for column in columns)
-        digests = np.frombuffer(self._digests, np.uint8).reshape(-1, 16)[rows].tobytes().hex()
+        numbers = (column.values()[rows].tolist() for column in columns)
+        digests = self._digests.values()[rows].tobytes().hex()
         return [
             Place(id, path, line, offset, length, size, digests[first : first + 32])
             if line != NO_LINE and not by_row
@@ -213,12 +221,12 @@ class Catalog:
 
     def numbers(self, rows: I64) -> I64:
         """The lines or rows, from 1, in which these records stand in their files."""
-        return np.frombuffer(self._line, np.uint64)[rows].astype(np.int64)
+        return self._line.values()[rows].astype(np.int64)
 
     def spans(self, rows: I64) -> tuple[I64, I64]:
         """Where these records begin in their files, and their bytes without the newline."""
-        offset, length = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
-        return offset[rows].astype(np.int64), length[rows].astype(np.int64)
+        offset, length = self._offset.values()[rows], self._length.values()[rows]
+        return offset.astype(np.int64), length.astype(np.int64)
 
     def places(self, text_field: str) -> Places | None:
         """Where the records stand of files that are kept open, None if there are none; nothing may be added then."""
@@ -227,9 +235,8 @@ class Catalog:
         files = np.full(len(self.sources), -1, np.int32)
         for number, file in self.kept_open.items():
             files[number] = file.fileno()
-        starts, lengths = (np.frombuffer(column, np.uint64) for column in (self._offset, self._length))
-        digests = np.frombuffer(self._digests, np.uint8)
-        return Places(files, np.frombuffer(self._source, np.uint32), starts, lengths, digests, text_field)
+        starts, lengths, digests = self._offset.values(), self._length.values(), self._digests.values()
+        return Places(files, self._source.values(), starts, lengths, digests.reshape(-1), text_field)
 
     def close(self) -> None:
         """Let go of the files that are kept open, but for the copy of standard input."""
@@ -262,8 +269,7 @@ class Catalog:
         """The rows of each id that occurs more than once, at least one of them a record."""
         if not any(source.kind == "records" for source in self.sources):
             return []  # files are listed once each
-        ends = np.array(self._id_ends, np.int64)
-        digests = kernel.exact_digests(Texts(bytes(self._ids), ends), threads=threads)[:, 0]
+        digests = kernel.exact_digests(self.ids(), threads=threads)[:, 0]
         order = np.argsort(digests, kind="stable")
         same = np.flatnonzero(np.diff(digests[order]) == 0)
         suspects = np.unique(np.concatenate((order[same], order[same + 1]))).tolist()
@@ -274,8 +280,9 @@ class Catalog:
 
     def _rename(self, names: dict[int, bytes]) -> None:
         ids = [names.get(row) or self.id_bytes(row) for row in range(len(self))]
-        self._ids = bytearray().join(ids)
-        self._id_ends = array("Q", offsets_of([len(id) for id in ids]).tolist())
+        self._ids, self._id_ends = Column(np.uint8, self._room), Column(np.int64, self._room)
+        self._ids.append(b"".join(ids))
+        self._id_ends.append(offsets_of([len(id) for id in ids]))
 
     def _refuse(self, rows: list[int]) -> NoReturn:
         id = self.id(rows[0])

@@ -30,12 +30,13 @@ from dedup.readers.names import STDIN, to_name, without_slashes
 from dedup.result import Result
 from dedup.settings import Settings
 from dedup.sketch import SketchColumns
-from dedup.spool import IN_MEMORY, Spool
+from dedup.spool import Room
 
 MOST_THREADS = 1024
 
 
 T = TypeVar("T")
+LEAST_MEMORY = 1_000_000
 BATCH_BYTES = 8 << 20  # texts go through the kernel in batches of about this size
 
 
@@ -46,6 +47,7 @@ def scan(
     threads: int | None = None,
     exclude: Sequence[str] = (),
     protect: Sequence[str | os.PathLike[str]] | os.PathLike[str] = (),
+    memory: int | None = None,
     tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
@@ -59,6 +61,8 @@ def scan(
         exclude: files that are not to be read, such as an output that stands in an input.
         protect: folders and files whose documents are never dropped, and are preferred as the kept ones. They are
             inputs too.
+        memory: bytes of memory to do with, as far as that goes: what doesn't fit stands in temporary files. Never
+            changes a result.
         tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
@@ -68,7 +72,7 @@ def scan(
     settings = settings or Settings()
     places = sorted({without_slashes(to_name(name)) for name in paths_of(protect)}, key=id_key)
     names = [*paths_of(inputs), *places]
-    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp))
+    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp), checked_memory(memory))
     protected = partial(below, places=places) if places else None
     found = engine.on_inputs(names, partial(_run, engine, texts=None, protected=protected), exclude, progress)
     return replace(found, protect=tuple(places))
@@ -86,6 +90,12 @@ class Engine:
     kernel: Kernel
     threads: int
     tmp: str | None
+    memory: int | None = None
+
+    @property
+    def room(self) -> Room:
+        """Where what is kept of the documents may be."""
+        return Room.of(self.memory, self.tmp)
 
     def on_inputs(self, names: list[str], work: Work[T], exclude: Sequence[str], progress: Callback | None) -> T:
         """What ``work`` gives for the documents in these inputs."""
@@ -101,7 +111,7 @@ class Engine:
     ) -> T:
         stages = Stages(progress)
         stages.begin("read", None, "bytes")
-        with closing(Catalog()) as catalog:
+        with closing(Catalog(self.room)) as catalog:
             batches = read(
                 names, self.settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach,
                 kernel=self.kernel, threads=self.threads, tmp=self.tmp, keep_open=keep_open,
@@ -112,11 +122,11 @@ class Engine:
     @contextmanager
     def sketched(self, batches: Generator[Texts, None, None], catalog: Catalog, stages: Stages) -> Iterator[Sketches]:
         """The sketches of all documents, and for as long as this lasts their normal forms."""
-        with Spool(IN_MEMORY, self.tmp) as spool, closing(batches):
-            columns = SketchColumns(spool, self.settings.bands)
+        columns = SketchColumns(self.settings.bands, self.room)
+        with columns.forms, closing(batches):
             for batch in batches:
                 stages.step("sketch")
-                keep_forms = not batch.again or spool.has_room(len(batch.blob))  # what fits needn't be made again
+                keep_forms = not batch.again or columns.forms.has_room(len(batch.blob))  # these needn't be made again
                 columns.append(self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms))
                 stages.step("read")
             yield columns.finish(catalog.places(self.settings.text_fields[0]))
@@ -128,6 +138,7 @@ def find_duplicates(
     *,
     threads: int | None = None,
     protect: Collection[str] = (),
+    memory: int | None = None,
     tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
 ) -> Result:
@@ -142,6 +153,8 @@ def find_duplicates(
         settings: what counts as a copy; `Settings()` if None.
         threads: threads of the native kernel, all processors if None; never changes a result.
         protect: ids of documents that are never dropped, and are preferred as the kept ones.
+        memory: bytes of memory to do with, as far as that goes: what doesn't fit stands in temporary files. Never
+            changes a result.
         tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
 
@@ -154,11 +167,11 @@ def find_duplicates(
     1
     """
     settings = settings or Settings()
-    catalog, held = Catalog(), Held()
+    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp), checked_memory(memory))
+    catalog, held = Catalog(engine.room), Held()
     stages = Stages(progress)
     stages.begin("read", len(documents) if isinstance(documents, Sized) else None)
     batches = _told(read_documents(documents, catalog, settings, held, BATCH_BYTES), catalog, stages)
-    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp))
     return _run(
         engine, batches, catalog, stages, texts=held, protected=partial(called, ids=protect) if protect else None
     )
@@ -239,6 +252,13 @@ def checked_threads(threads: int | None) -> int:
     if not 1 <= threads <= MOST_THREADS:
         raise SettingsError(f"threads is {threads}; it must be a whole number from 1 to {MOST_THREADS}")
     return threads
+
+
+def checked_memory(memory: int | None) -> int | None:
+    """A budget of so many bytes; None for none."""
+    if memory is not None and memory < LEAST_MEMORY:
+        raise SettingsError(f"memory (--memory) is {memory:,} bytes; it must be at least {LEAST_MEMORY:,}")
+    return memory
 
 
 def checked_folder(tmp: str | os.PathLike[str] | None) -> str | None:

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import Iterator
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dedup._arrays import Buffer
 from dedup.errors import OutputError
 
 IN_MEMORY = 64 << 20
+_SHARE = 32  # of a budget what each column may hold; there are fifteen, of which two are large
+_PENDING = 4096
+
+Number = TypeVar("Number", np.uint8, np.uint32, np.uint64, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where what a scan keeps may be, and how many bytes of it in memory.
+
+    Attributes:
+        forms: bytes of normal forms that are kept in memory.
+        column: bytes of each column that are kept in memory; None for all of them.
+        folder: for temporary files, the system's if None.
+    """
+
+    forms: int
+    column: int | None = None
+    folder: str | None = None
+
+    @classmethod
+    def of(cls, memory: int | None, folder: str | None = None) -> Room:
+        """The room within a budget of so many bytes; None is no budget."""
+        share = None if memory is None else memory // _SHARE
+        return cls(IN_MEMORY if share is None else min(IN_MEMORY, share), share, folder)
 
 
 class Spool:
@@ -25,7 +56,7 @@ class Spool:
         OutputError: the temporary folder has no room or can't be written.
     """
 
-    def __init__(self, limit: int = IN_MEMORY, folder: str | None = None) -> None:
+    def __init__(self, limit: int | None = None, folder: str | None = None) -> None:
         self._limit = limit
         self._folder = folder
         self._memory = bytearray()
@@ -33,23 +64,25 @@ class Spool:
         self._map: mmap.mmap | None = None
 
     def append(self, data: Buffer) -> None:
-        """Add bytes at the end."""
+        """Add bytes at the end, while no buffer that was given before is in use."""
         with self._named_errors():
-            if self._file is None and len(self._memory) + len(data) > self._limit:
+            if self._file is None and not self.has_room(len(data)):
                 self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")  # noqa: SIM115 (kept open)
+                weakref.finalize(self, self._file.close)
                 self._file.write(self._memory)
                 self._memory = bytearray()
             if self._file is None:
                 self._memory += data
             else:
                 self._file.write(data)
+                self._map = None
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more would still be in memory."""
-        return self._file is None and len(self._memory) + size <= self._limit
+        return self._file is None and (self._limit is None or len(self._memory) + size <= self._limit)
 
     def buffer(self) -> memoryview:
-        """Everything appended, to be read only; nothing may be appended afterwards."""
+        """Everything appended, to be read only."""
         if self._file is None:
             return memoryview(self._memory).toreadonly()
         if self._map is None:
@@ -82,3 +115,66 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Column(Generic[Number]):
+    """Numbers that are appended, and read at random: in memory, or beyond a limit in a temporary file.
+
+    With a ``width``, a row is so many numbers. An array that was given must be gone before more is appended.
+    """
+
+    def __init__(self, kind: type[Number], room: Room | None = None, width: int | None = None) -> None:
+        self._kind: type[Number] = kind
+        self._spool: Spool = Spool(room.column, room.folder) if room else Spool()
+        self._shape: tuple[int, ...] = (-1,) if width is None else (-1, width)
+        self._size: int = np.dtype(kind).itemsize * (width or 1)
+        self._pending: array[int] = array(_CODES[np.dtype(kind).str[1:]])
+        self._values: NDArray[Number] | None = None
+        self._bytes = 0
+
+    def append(self, rows: NDArray[Any] | Buffer) -> None:
+        """Add rows at the end, numbers of this kind or their bytes."""
+        self._flush()
+        if isinstance(rows, np.ndarray):
+            rows = np.ascontiguousarray(rows, self._kind).reshape(-1).view(np.uint8).data
+        if len(rows):
+            self._values = None
+            self._spool.append(rows)
+            self._bytes += len(rows)
+
+    def push(self, number: int) -> None:
+        """Add one number at the end."""
+        self._pending.append(number)
+        self._bytes += self._pending.itemsize
+        if len(self._pending) == _PENDING:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._values = None
+            self._spool.append(self._pending.tobytes())
+            del self._pending[:]
+
+    def values(self) -> NDArray[Number]:
+        """All rows; a view."""
+        self._flush()
+        if self._values is None:
+            self._values = np.frombuffer(self._spool.buffer(), self._kind).reshape(self._shape)
+        return self._values
+
+    def __len__(self) -> int:
+        return self._bytes // self._size
+
+    def __getitem__(self, row: int) -> int:
+        return int(self.values()[row])
+
+
+_CODES = {"u1": "B", "u4": "I", "u8": "Q", "i8": "q"}
+
+
+def column_of(kind: type[Number], numbers: Iterable[int], room: Room | None = None) -> Column[Number]:
+    """A column of these numbers."""
+    column = Column(kind, room)
+    for number in numbers:
+        column.push(number)
+    return column

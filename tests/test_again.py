@@ -45,7 +45,7 @@ def lines_of(texts: list[str], first: int = 0) -> str:
 @pytest.fixture
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """No normal form is kept in memory."""
-    monkeypatch.setattr("dedup.pipeline.IN_MEMORY", 0)
+    monkeypatch.setattr("dedup.spool.IN_MEMORY", 0)
 
 
 def test_results_are_the_same_with_and_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_results_are_the_same_with_and_without_room(tmp_path: Path, monkeypatch:
     for settings in (Settings(), Settings(keep="first"), Settings(containment=None), Settings(keep="path")):
         with monkeypatch.context() as patched:
             wanted = dedup.scan("in", settings)
-            patched.setattr("dedup.pipeline.IN_MEMORY", 0)
+            patched.setattr("dedup.spool.IN_MEMORY", 0)
             assert dedup.scan("in", settings).to_bytes() == wanted.to_bytes()
         assert min(wanted.summary[name] for name in ("exact", "near")) > 0, settings
 
@@ -76,7 +76,7 @@ def test_any_records_have_one_result(
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     path.write_text("\n \n".join(lines_of([text], n) for n, text in enumerate(texts)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dedup.pipeline.IN_MEMORY", 0)
+        patched.setattr("dedup.spool.IN_MEMORY", 0)
         found = dedup.scan(path)
     assert found.kept_ids() == dedup.find_duplicates(texts).kept_ids()
 

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     "--memory",
     type=SIZE,
     metavar="SIZE",
-    help="With --streaming: bytes for the kept records that later ones are compared with; 1G by default.",
+    help="What is kept of the records goes to temporary files beyond this. With --streaming: bytes for those that "
+    "later ones are compared with; 1G by default.",
 )
 @click.option("--metrics", metavar="FILE", help="Write the counts as one JSON object.")
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
@@ -89,14 +90,12 @@ def command(
         raise click.UsageError("--protect - would keep all records; name a folder or a file")
     if streaming and protect:
         raise click.UsageError("--protect needs all records, and --streaming decides about each when it comes")
-    if memory is not None and not streaming:
-        raise click.UsageError("--memory goes with --streaming")
     done = _Done(emit, metrics, quiet)
     try:
         if streaming:
             _stream(settings, memory, threads, done)
         else:
-            _whole(settings, protect, threads, tmp, done)
+            _whole(settings, protect, threads, memory, tmp, done)
         sys.stdout.flush()
     except BrokenPipeError:
         exits.close_stdout()
@@ -123,12 +122,16 @@ class _Done:
                 click.echo(f"dedup: {line}", err=True)
 
 
-def _whole(settings: Settings, protect: Sequence[str], threads: int | None, tmp: str | None, done: _Done) -> None:
+def _whole(
+    settings: Settings, protect: Sequence[str], threads: int | None, memory: int | None, tmp: str | None, done: _Done
+) -> None:
     from dedup.filtering import write_filtered
     from dedup.pipeline import scan
 
     with ProgressLine(quiet=done.quiet) as progress:
-        result = scan(["-"], settings, threads=threads, protect=protect, tmp=tmp, progress=progress.update)
+        result = scan(
+            ["-"], settings, threads=threads, protect=protect, memory=memory, tmp=tmp, progress=progress.update
+        )
     done.tell(write_filtered(result, sys.stdout.buffer, done.emit))
     if result.has_unread:
         exits.leave(exits.UNREAD)

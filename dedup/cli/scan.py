@@ -14,6 +14,7 @@ import click
 from dedup.cli import exits
 from dedup.cli.file_list import all_inputs
 from dedup.cli.options import (
+    SIZE,
     colour_option,
     comparing_options,
     field_options,
@@ -83,6 +84,9 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors by default.")
 @click.option(
+    "--memory", type=SIZE, metavar="SIZE", help="What is kept of the documents goes to temporary files beyond this."
+)
+@click.option(
     "--tmp", metavar="DIR", help="Folder for temporary files, as large as the texts; the system's by default."
 )
 @colour_option
@@ -91,8 +95,8 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Name every skipped file, not only the first few.")
 def command(
     inputs: tuple[str, ...], outputs: tuple[str, ...], as_json: bool, redact: bool, check: bool, profile: bool,
-    protect: tuple[str, ...], quiet: bool, verbose: bool, color: str, threads: int | None, tmp: str | None,
-    **options: Any,
+    protect: tuple[str, ...], quiet: bool, verbose: bool, color: str, threads: int | None, memory: int | None,
+    tmp: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find documents that are copies of each other. Reads only.
 
@@ -119,16 +123,12 @@ def command(
     start = Step("start", time.monotonic() - started, time.process_time())
     after = Stages()
     with ProgressLine(quiet=quiet, more=bool(targets)) as progress:
+        # Wherever the shell sends our streams, a file that we write is no input.
+        exclude = [*files, "/dev/stdout", "/dev/stderr"]
         result = scan(
-            list(inputs),
-            settings,
-            threads=threads,
-            tmp=tmp,
-            protect=protect,
-            # Wherever the shell sends our streams, a file that we write is no input.
-            exclude=[*files, "/dev/stdout", "/dev/stderr"],
-            progress=progress.update,
-        )
+            list(inputs), settings, threads=threads, memory=memory, tmp=tmp,
+            protect=protect, exclude=exclude, progress=progress.update,
+        )  # fmt: skip
         after.step("write")
         progress.write()
         notes = [write_output(result, file, How(redact)).note for file in files]
