@@ -60,3 +60,16 @@ def test_what_cannot_be_typed_is_not_suggested(run_dedup: Callable[..., Run], tm
     assert b"next:" not in run_dedup("scan", "-", input=rows).stdout
     (tmp_path / "a\x1b.jsonl").write_bytes(rows)
     assert b"next:" not in run_dedup("scan", "a\x1b.jsonl").stdout
+
+
+def test_what_is_protected_is_in_the_suggestion(run_dedup: Callable[..., Run], tmp_path: Path, temporary: Path) -> None:
+    """Without it the smaller text would be dropped for the larger one."""
+    for name, text in (("a b/small.txt", TEXT), ("drafts/large.txt", TEXT + " more")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+
+    scan = suggested(run_dedup("scan", "drafts", "--protect", "a b"))[-1]
+
+    assert typed(scan, tmp_path, temporary).returncode == 0
+    found = parse((tmp_path / "result.jsonl").read_bytes())
+    assert [record["id"] for record in found if record["type"] == "drop"] == ["drafts/large.txt"]

@@ -128,7 +128,9 @@ class _Counted:
 
 
 def _talk(found: Joined, written: int) -> list[str]:
-    lines = [f"{found.documents:,} documents: {written:,} pairs"]
+    from dedup.difference import counted
+
+    lines = [f"{counted(found.documents, 'document')}: {counted(written, 'pair')}"]
     unread = sum(item.reason in UNREAD for item in found.skipped)
     if unread:
         lines.append(f"{unread:,} could not be read (dedup scan names them)")

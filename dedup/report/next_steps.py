@@ -21,10 +21,11 @@ def next_steps(result: Result, inputs: Sequence[str], *, written: bool) -> Itera
     pair = next((pair for pair in _pairs(result) if all(map(_can_be_named, pair))), None)
     if pair:
         yield " ".join(["dedup diff", *map(_spec, pair), *_flags(result.settings, _READING)]), "all that differs"
-    named = _STDIN not in inputs and all(map(_can_be_typed, inputs))
+    named = _STDIN not in inputs and all(map(_can_be_typed, (*inputs, *result.protect)))
     if not written and named and result.summary["documents"]:
         flags = _flags(result.settings, Settings.__dataclass_fields__)
-        command = ["dedup scan", *map(_argument, inputs), *flags, "-o result.jsonl"]
+        protected = [f"--protect {_argument(path)}" for path in result.protect]
+        command = ["dedup scan", *map(_argument, inputs), *flags, *protected, "-o result.jsonl"]
         yield " ".join(command), "keeps this result"
 
 
