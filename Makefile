@@ -50,6 +50,7 @@ lint: $(VENV)/developed ## check style, types, floors and the Rust core
 	check $(BIN)/lint-imports; \
 	if [ -n '$(CARGO)' ]; then \
 		check cargo fmt $(CRATE) --check; \
+		check cargo fmt --manifest-path core/fuzz/Cargo.toml --check; \
 		check cargo clippy --locked $(CRATE) --all-targets -- -D warnings; \
 		check cargo clippy --locked $(CRATE) --all-targets --features python -- -D warnings; \
 		check cargo test --locked $(CRATE); \
@@ -64,14 +65,14 @@ test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that 
 	@rm -rf build/lib* build/bdist*
 	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
 
-fuzz: $(VENV)/fuzzing ## fuzz the readers, guided by coverage, FUZZ_SECONDS (60) for each target
+fuzz: $(VENV)/fuzzing ## fuzz the readers and the core, guided by coverage, FUZZ_SECONDS (60) for each target
 	@$(RUN) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 bench: $(VENV)/developed ## measure speed beside the peers, growth, hard shapes (BENCH_ARGS=--full: 25 minutes)
 	@$(RUN) benchmarks/run.py $(BENCH_ARGS)
 
 clean: ## remove everything that was built or cached
-	@rm -rf $(VENV) $(LOWER) build dist neardup.egg-info core/target dedup/_core*.so dedup/_core*.pyd
+	@rm -rf $(VENV) $(LOWER) build dist neardup.egg-info core/target core/fuzz/target dedup/_core*.so dedup/_core*.pyd
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.hypothesis .import_linter_cache
 	@find dedup tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

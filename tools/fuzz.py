@@ -1,13 +1,16 @@
-"""Fuzzing guided by coverage, by atheris: each target of tests/targets.py for so many seconds.
+"""Fuzzing guided by coverage: the readers by atheris, the Rust core by libFuzzer, each target for so many seconds.
 
     fuzz.py [--seconds N] [TARGET...]
 
-What a target learns is kept in build/fuzz/TARGET, and is where its next run begins. What breaks it is kept in
-tests/cases, where the tests find it ever after. Exit status 1 if something was found, 2 if nothing could be run.
+The targets are those of tests/targets.py and core/fuzz. What one learns is kept in build/fuzz/TARGET, and is where its
+next run begins. What breaks it is kept in tests/cases, where the tests find it ever after. Exit status 1 if something
+was found, 2 if nothing could be run.
 """
 
 import argparse
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,8 +18,17 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CRATE = ROOT / "core" / "fuzz"
+CORE = {"core-normalize": "normal-form", "core-records": "jsonl"}  # and the target of Python that takes the same inputs
 SLOWEST = 60  # seconds that one input may take, for a target in a worker
 LARGEST = 1 << 12  # bytes of an input
+
+# What cargo-fuzz sets, but for the sanitizer, which takes a nightly toolchain.
+COVERAGE = (
+    *("-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4", "-Cllvm-args=-sanitizer-coverage-pc-table"),
+    *("-Cllvm-args=-sanitizer-coverage-inline-8bit-counters", "-Cllvm-args=-sanitizer-coverage-trace-compares"),
+    *("--cfg", "fuzzing"),
+)
 
 
 def main() -> int:
@@ -27,9 +39,10 @@ def main() -> int:
     options = parser.parse_args()
     from targets import TARGETS
 
-    if unknown := set(options.targets) - set(TARGETS):
-        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
-    chosen = options.targets or TARGETS
+    every = [*TARGETS, *CORE]
+    if unknown := set(options.targets) - set(every):
+        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    chosen = options.targets or every
     why = {name: missing(name) for name in chosen}
     for name in chosen:
         if why[name]:
@@ -43,6 +56,8 @@ def missing(name: str) -> str:
     """What a target needs and isn't there."""
     from targets import NEEDS
 
+    if name in CORE:
+        return "" if shutil.which("cargo") and shutil.which("c++") else "it takes cargo and a C++ compiler"
     if importlib.util.find_spec("atheris") is None:
         return "atheris is not installed; it has wheels for some versions of Python only"
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
@@ -54,10 +69,11 @@ def fuzz(name: str, seconds: int) -> int:
     """One target, in a process of its own; 1 if something was found."""
     from targets import case_name, seeds
 
-    program = [sys.executable, "-P", __file__, "--one", name]
-    corpus, cases = ROOT / "build" / "fuzz" / name, ROOT / "tests" / "cases" / name
+    program = built(name) if name in CORE else [sys.executable, "-P", __file__, "--one", name]
+    kind = CORE.get(name, name)
+    corpus, cases = ROOT / "build" / "fuzz" / name, ROOT / "tests" / "cases" / kind
     corpus.mkdir(parents=True, exist_ok=True)
-    for raw in seeds(name):
+    for raw in seeds(kind):
         (corpus / case_name(raw)).write_bytes(raw)
     before, start = len(list(corpus.iterdir())), time.monotonic()
     with tempfile.TemporaryDirectory() as found:
@@ -81,6 +97,21 @@ def fuzz(name: str, seconds: int) -> int:
         print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
         print(f"{name}: FAILED" + (f"; what broke it is in {cases}" if broken else ""), file=sys.stderr)
     return int(done.returncode != 0)
+
+
+def built(name: str) -> list[str]:
+    """The program of a target of the core."""
+    host = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    machine = next(line.split()[1] for line in host.splitlines() if line.startswith("host:"))
+    target = Path(os.environ.get("CARGO_TARGET_DIR", CRATE / "target"))
+    program = name.removeprefix("core-")
+    # With --target, what runs at build time is built without these flags.
+    command = ["cargo", "build", "--locked", "--release", "--target", machine, "--bin", program]
+    env = {**os.environ, "RUSTFLAGS": " ".join(COVERAGE), "CARGO_TARGET_DIR": str(target)}
+    done = subprocess.run(command, cwd=CRATE, env=env, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-3000:]}\n{name}: it doesn't build")
+    return [str(target / machine / "release" / program)]
 
 
 def run(name: str, flags: list[str]) -> None:
