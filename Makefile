@@ -65,6 +65,10 @@ test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that 
 	@rm -rf build/lib* build/bdist*
 	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
 
+accept: $(VENV)/developed ## take the pages, transcripts and documented output of today for right (look at the change)
+	@$(BIN)/python tests/test_golden.py
+	@$(BIN)/python tests/test_docs.py
+
 fuzz: $(VENV)/fuzzing ## fuzz the readers and the core, guided by coverage, FUZZ_SECONDS (60) for each target
 	@$(RUN) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
@@ -157,4 +161,4 @@ $(LOWER)/ready: FORCE
 FORCE:
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test stress lint test-lower fuzz bench clean FORCE
+.PHONY: help demo test stress lint test-lower accept fuzz bench clean FORCE

@@ -305,3 +305,17 @@ def test_both_texts_can_be_read_off_the_plain_lines() -> None:
         first = re.sub(r"\[-(.*?)-\]", r"\1", re.sub(r"\{\+(.*?)\+\}", "", line))
         second = re.sub(r"\{\+(.*?)\+\}", r"\1", re.sub(r"\[-(.*?)-\]", "", line))
         assert (first, second) == (a, b)
+
+
+def test_headings_of_a_narrow_terminal_are_whole_and_stand_above() -> None:
+    """Cut to "only in the …" they said the same of either text."""
+    same = "In winter the slate is often wet, and then the figures run into each other."
+    a, b = f"{same}\n\nA boat came at noon.", f"Nobody left at dawn.\n\n{same}"
+    summary = digest(diff(a, b), a, b)
+
+    def lines(width: int | None) -> list[str]:
+        return list(render_digest(summary, a_name="the kept one", b_name="the dropped one", width=width))
+
+    kept, dropped = '5 words: "A boat came at noon."', '4 words: "Nobody left at dawn."'
+    assert lines(None) == lines(80) == [f"only in the kept one     {kept}", f"only in the dropped one  {dropped}"]
+    assert lines(40) == ["only in the kept one", f"  {kept}", "only in the dropped one", f"  {dropped}"]

@@ -154,7 +154,7 @@ def render_digest(
     most: int = 4,
     indent: int = 0,
 ) -> Iterator[str]:
-    """A pair in words, a few lines: headings in a column, what they say beside them.
+    """A pair in words, a few lines: headings, and beside them what they say; below them where columns are few.
 
     Args:
         summary: from ``dedup.difference.digest``.
@@ -167,17 +167,23 @@ def render_digest(
     """
     words = 16 if width is None else max(8, min(20, (width - 30) // 5))
     lines = digest_lines(summary, a_name=visible(a_name), b_name=visible(b_name), most=most, words=words)
-    column = max((width_of(heading) for heading, _ in lines), default=0)
-    column = min(column, 40 if width is None else max(8, width // 3))
+    widest = max((width_of(heading) for heading, _ in lines), default=0)
+    below = width is not None and widest > width * 2 // 5
+    column = 0 if below else widest if width else min(widest, 40)
+    used = indent + column + 2
     for heading, said in lines:
-        head = fitted(heading, column)
+        if below and heading:
+            yield from (_painted([("", " " * indent), *p], colour) for p in _pieces([("name", heading)], width, indent))
+        head = "" if below else fitted(heading, column)
         lead = head + " " * (column - width_of(head) + 2)
-        used = indent + width_of(lead)
-        body: Line = [("", visible(said))]
-        pieces = [body] if width is None else [line for line, _ in wrapped(body, max(10, width - used))]
-        for at, piece in enumerate(pieces):
-            front: Line = [("", " " * indent), ("name", lead)] if at == 0 else [("", " " * used)]
+        for at, piece in enumerate(_pieces([("", visible(said))], width, used)):
+            front: Line = [("", " " * used)] if at or below else [("", " " * indent), ("name", lead)]
             yield _painted([*front, *piece], colour).rstrip(" ")
+
+
+def _pieces(line: Line, width: int | None, used: int) -> list[Line]:
+    """A line, wrapped to what is left of the width."""
+    return [line] if width is None else [piece for piece, _ in wrapped(line, max(10, width - used))]
 
 
 # Texts as runs
