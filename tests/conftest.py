@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell that runs the tests in the background has it ignored, and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -75,7 +75,7 @@ class PageOptions:
     text_bytes: int = 250_000_000
     cluster_text: int = 16_000_000
     page_bytes: int = 20_000_000
-    page_clusters: int = 2500
+    page_clusters: int = 1000
     sheet_bytes: int = 4_000_000
     sheet_clusters: int = 500
 
