@@ -272,6 +272,25 @@ def test_interrupted_at_any_time(tmp_path: Path, temporary: Path, delay: float) 
     assert sorted(os.listdir(tmp_path)) == ["out.jsonl"] * (status == 0) + ["rows.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("exec('raise KeyboardInterrupt')", 130),  # Python remembers it, though it is caught
+        ("atexit.register(os.kill, os.getpid(), signal.SIGINT)", 0),
+    ],
+)
+def test_the_status_is_ours_whenever_the_signal_comes(tmp_path: Path, body: str, expected: int) -> None:
+    """Inside code that is made while running, as dataclasses are, and when all is done."""
+    lines = ["import atexit, os, signal, sys", "import dedup.cli", "def run(*_):", "    try:", f"        {body}",
+             "    except KeyboardInterrupt:", "        return 130", "    return 0",
+             "dedup.cli.run = run", "sys.exit(dedup.cli.main())"]  # fmt: skip
+    (tmp_path / "ended.py").write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "ended"], cwd=tmp_path, env=command_env(tmp_path), capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (expected, b"")
+
+
 # --- writing: old or whole --------------------------------------------------------------------------------------------
 
 _KILLER = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 
 import click
@@ -96,4 +97,11 @@ def main(arguments: list[str] | None = None) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(cli, {}, "dedup", "_DEDUP_COMPLETE", asked)
-    return run(cli, (sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    if arguments is not None:
+        return run(cli, arguments or ["--help"])
+    status = run(cli, sys.argv[1:] or ["--help"])
+    # What comes now changes no status: Ctrl-C while Python ends, nor one that was dealt with inside an exec, as of a
+    # dataclass: `python -m` remembers that until the next eval, and would end by the signal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    eval("None")
+    return status
