@@ -19,8 +19,10 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell that runs the tests in the background has it ignored, and so would every command that a test interrupts.
+# A shell that runs the tests in the background has them ignored, as nohup has one; so would every command under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # what is handled here is as by default in a command
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
