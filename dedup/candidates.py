@@ -34,6 +34,25 @@ def contained_floor(containment: float, sample: int) -> int:
     return max(1, math.ceil(expected - slack - 1e-9))
 
 
+def passes_screen(settings: Settings, left: int, right: int, shared: int) -> bool:
+    """For a pair that shares a band: whether its samples, of such sizes, with ``shared`` in common, are near enough."""
+    if min(left, right) < SCREENED:
+        return True
+    return shared / (left + right - shared) >= near_floor(settings.threshold, max(left, right))
+
+
+def may_be_contained(settings: Settings, shingles: int) -> bool:
+    """Whether a document of so many shingles is large enough to be looked for in others."""
+    return settings.containment is not None and shingles >= settings.min_contained_shingles
+
+
+def is_contained_candidate(settings: Settings, shingles: int, sample: int, shared: int) -> bool:
+    """Whether enough of a document's sample, ``shared`` of so many hashes, is in a larger one's."""
+    if settings.containment is None or not may_be_contained(settings, shingles):
+        return False
+    return shared >= contained_floor(settings.containment, sample)
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The distinct documents in keep order: row i of every column is rank i."""
@@ -65,20 +84,17 @@ class Rules:
 
     def passes_screen(self, rank: int, larger: int, shared: int) -> bool:
         """For a pair that shares a band: whether its samples, with ``shared`` hashes in common, are near enough."""
-        left, right = len(self.ranked.samples.row(rank)), len(self.ranked.samples.row(larger))
-        if min(left, right) < SCREENED:
-            return True
-        return shared / (left + right - shared) >= near_floor(self.settings.threshold, max(left, right))
+        samples = self.ranked.samples
+        return passes_screen(self.settings, len(samples.row(rank)), len(samples.row(larger)), shared)
 
     def is_contained_candidate(self, rank: int, shared: int) -> bool:
         """Whether enough of the document's sample is in the larger one's."""
-        return self.may_be_contained(rank) and shared >= self.floor(rank)
+        ranked = self.ranked
+        return is_contained_candidate(self.settings, int(ranked.shingles[rank]), len(ranked.samples.row(rank)), shared)
 
     def may_be_contained(self, rank: int) -> bool:
         """Whether the document is large enough to be looked for in others."""
-        return self.settings.containment is not None and bool(
-            self.ranked.shingles[rank] >= self.settings.min_contained_shingles
-        )
+        return may_be_contained(self.settings, int(self.ranked.shingles[rank]))
 
     def floor(self, rank: int) -> int:
         """Hashes of the document's sample that must be in a larger one's."""

@@ -16,7 +16,7 @@ import numpy as np
 from dedup import verify
 from dedup._arrays import I64, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel
-from dedup.candidates import HITS, SCREENED, contained_floor, near_floor
+from dedup.candidates import HITS, contained_floor, is_contained_candidate, may_be_contained, passes_screen
 from dedup.model import Relation
 from dedup.settings import Settings
 
@@ -172,23 +172,14 @@ class Window:
     def _is_candidate(self, new: View, kept: View, shared: int, *, shares_band: bool) -> bool:
         """The definition (design, section 3), for a pair whose samples share so many hashes."""
         settings = self._settings
-        if (
-            settings.containment is not None
-            and settings.min_contained_shingles <= new.shingles <= kept.shingles
-            and shared >= contained_floor(settings.containment, len(new.sample))
-        ):
+        if new.shingles <= kept.shingles and is_contained_candidate(settings, new.shingles, len(new.sample), shared):
             return True
-        if not shares_band:
-            return False
-        left, right = len(new.sample), len(kept.sample)
-        if min(left, right) < SCREENED:
-            return True
-        return shared / (left + right - shared) >= near_floor(settings.threshold, max(left, right))
+        return shares_band and passes_screen(settings, len(new.sample), len(kept.sample), shared)
 
     def _holding(self, new: View) -> Counter[View]:
         """Who may hold enough of a record's sample, by hits: a prefix filter, as in `dedup.candidates.Postings`."""
         settings = self._settings
-        if settings.containment is None or new.shingles < settings.min_contained_shingles:
+        if settings.containment is None or not may_be_contained(settings, new.shingles):
             return Counter()
         floor = contained_floor(settings.containment, len(new.sample))
         holders = self._samples.of(new.sample)
