@@ -9,21 +9,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any
 
-import numpy as np
-
 from dedup._arrays import I64
 from dedup.catalog import Source
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Place, Reason, Skipped
-from dedup.readers.cut import PIECE, Counting
+from dedup.readers.cut import Counting, cut, whole_lines
 from dedup.readers.names import STDIN
 from dedup.readers.record_files import FIELD, Chosen, Emit, home_of
 from dedup.readers.records import BOM
 from dedup.readers.reread import open_again
 from dedup.readers.strict_json import NotJson, parse_json
-from dedup.readers.unpack import Damaged
 from dedup.result import Result
 from dedup.writers import encode_line
+
+A_RESULT = "standard input is a result of dedup, not records\nGive it the records themselves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +85,11 @@ def write_filtered(result: Result, out: IO[bytes], emit: Emit = "kept") -> Count
             chosen = _chosen(result, rows, skipped, emit)
             size = home_of(source.format).copy(source, partial(open_again, source), counting, chosen)
         elif emit == "all":
-            size = _write_marked(_pieces(open_again(source)), counting, result)
+            size = _write_marked(whole_lines(open_again(source)), counting, result)
         else:
-            spans = result.catalog.spans(rows)
-            size = _write_cut(_pieces(open_again(source)), counting, *spans, dropped=emit == "dropped")
+            starts, lengths = result.catalog.spans(rows)
+            # Behind each is its newline, which the last line of all may lack.
+            size = cut(whole_lines(open_again(source)), counting, starts, starts + lengths + 1, alone=emit == "dropped")
     ended = next((item for item in skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
     drops = Counter(drop.relation.value for drop in result.dropped if drop.place.path == STDIN)
     documents = next((item.documents for item in result.inputs if item.path == STDIN), 0)
@@ -116,7 +116,7 @@ def _records_on_stdin(result: Result) -> Source | None:
         InputError: what came isn't records.
     """
     if STDIN in result.own_results:
-        raise InputError("standard input is a result of dedup, not records\nGive it the records themselves")
+        raise InputError(A_RESULT)
     source = next((source for source in result.catalog.sources if source.path == STDIN), None)
     refused = next((item for item in result.skipped if item.id == STDIN and item.line is None), None)
     if source is None and refused is not None:
@@ -133,47 +133,6 @@ def _chosen(result: Result, dropped: I64, skipped: Sequence[Skipped], emit: Emit
         fates = {item.row: {"kept": True, "skipped": item.reason.value} for item in skipped if item.row}
         fates |= {place.row or 0: fate for place, fate in _fates_on_stdin(result)}
     return Chosen(emit, catalog.numbers(dropped), catalog.spans(dropped), fates)
-
-
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """A stream in pieces that end behind a newline, but for the last; of one that breaks off, its whole lines."""
-    rest: list[bytes] = []
-    while True:
-        try:
-            block = stream.read1(PIECE)  # type: ignore[attr-defined]
-        except (Damaged, OSError):  # the scan has said so
-            joined = b"".join(rest)
-            yield joined[: joined.rfind(b"\n") + 1]
-            return
-        if not block:
-            break
-        end = block.rfind(b"\n") + 1
-        if not end:
-            rest.append(block)
-            continue
-        yield b"".join([*rest, block[:end]]) if rest or end < len(block) else block
-        rest = [block[end:]] if end < len(block) else []
-    if rest:
-        yield b"".join(rest)
-
-
-def _write_cut(pieces: Iterator[bytes], out: Counting, starts: I64, lengths: I64, *, dropped: bool) -> int:
-    """Write all lines but those that begin at these places, or (``dropped``) those alone; gives the bytes read."""
-    position = 0
-    for piece in pieces:
-        first, last = np.searchsorted(starts, (position, position + len(piece))).tolist()
-        begin = (starts[first:last] - position).tolist()
-        # Behind each is its newline, which the last line of all may lack.
-        end = np.minimum(starts[first:last] + lengths[first:last] + 1 - position, len(piece)).tolist()
-        view = memoryview(piece)
-        if dropped:
-            out.write(b"".join([view[a:b] for a, b in zip(begin, end, strict=True)]))
-        elif not begin:
-            out.write(piece)
-        else:
-            out.write(b"".join([view[a:b] for a, b in zip([0, *end], [*begin, len(piece)], strict=True)]))
-        position += len(piece)
-    return position
 
 
 def _fates_on_stdin(result: Result) -> Iterator[tuple[Place, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO
 from dedup._arrays import Texts, encode, offsets_of
 from dedup._kernels import load_kernel
 from dedup.errors import InputError, SettingsError
-from dedup.filtering import Counts, with_fate
+from dedup.filtering import A_RESULT, Counts, with_fate
 from dedup.model import Reason
 from dedup.readers.cut import Counting
 from dedup.readers.encodings import mark_of
@@ -111,7 +111,7 @@ class StreamFilter:
         while len(head) < MAGIC_LENGTH and b"\n" not in head and (more := _read_some(self._stream)):
             head += more
         if is_own_result(head):
-            raise InputError("standard input is a result of dedup, not records\nGive it the records themselves")
+            raise InputError(A_RESULT)
         compression = compression_of(head)
         mark = mark_of(head)
         if (kind := magic(head)) and not compression:

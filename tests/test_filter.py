@@ -138,7 +138,7 @@ def test_kept_and_dropped_are_the_input_and_the_scan_decides(lines: list[bytes],
 
 def test_more_than_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces are cut behind newlines, also where a line is longer than a piece."""
-    monkeypatch.setattr("dedup.filtering.PIECE", 64)
+    monkeypatch.setattr("dedup.readers.cut.PIECE", 64)
     stdin = b"".join([*LINES[:-1], LINES[-1] + b"\n"] * 3)
 
     kept, _ = filtered(stdin)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import numpy as np
 
 from dedup._arrays import I64
+from dedup.readers.unpack import Damaged
 
 PIECE = 4 << 20  # bytes that are read, and written, at once
 
@@ -33,18 +35,12 @@ class Counting:
         return size
 
 
-def cut(stream: io.BufferedReader, out: Counting, starts: I64, ends: I64, *, alone: bool, whole: int | None) -> int:
-    """Write a stream without the parts from ``starts`` to before ``ends``, or (``alone``) them and nothing else.
+def pieces_of(stream: io.BufferedReader, whole: int | None = None) -> Iterator[bytes]:
+    """A stream from its beginning, in pieces.
 
     Args:
-        stream: is read from its beginning.
-        out: what is written to.
-        starts: ascending; ends: none beyond the next start.
-        alone: see above.
+        stream: is read.
         whole: where the last whole record of a stream ends that breaks off: what is behind it is left out.
-
-    Returns:
-        the bytes that were read.
     """
     position = 0
     while whole is None or position < whole:
@@ -53,6 +49,46 @@ def cut(stream: io.BufferedReader, out: Counting, starts: I64, ends: I64, *, alo
             break
         if whole is not None:
             piece = piece[: whole - position]
+        yield piece
+        position += len(piece)
+
+
+def whole_lines(stream: io.BufferedReader) -> Iterator[bytes]:
+    """A stream in pieces that end behind a newline, but for the last; of one that breaks off, its whole lines."""
+    rest: list[bytes] = []
+    while True:
+        try:
+            block = stream.read1(PIECE)
+        except (Damaged, OSError):  # the scan has said so
+            joined = b"".join(rest)
+            yield joined[: joined.rfind(b"\n") + 1]
+            return
+        if not block:
+            break
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest.append(block)
+            continue
+        yield b"".join([*rest, block[:end]]) if rest or end < len(block) else block
+        rest = [block[end:]] if end < len(block) else []
+    if rest:
+        yield b"".join(rest)
+
+
+def cut(pieces: Iterable[bytes], out: Counting, starts: I64, ends: I64, *, alone: bool) -> int:
+    """Write a stream without the parts from ``starts`` to before ``ends``, or (``alone``) them and nothing else.
+
+    Args:
+        pieces: the stream, from its beginning.
+        out: what is written to.
+        starts: ascending; ends: none beyond the next start, the last perhaps beyond the end.
+        alone: see above.
+
+    Returns:
+        the bytes of the stream.
+    """
+    position = 0
+    for piece in pieces:
         first = int(np.searchsorted(ends, position, "right"))
         last = int(np.searchsorted(starts, position + len(piece), "left"))
         begin = np.maximum(starts[first:last] - position, 0).tolist()

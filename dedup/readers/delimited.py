@@ -17,7 +17,7 @@ from dedup._arrays import I64, Texts, offsets_of
 from dedup.catalog import Source
 from dedup.errors import InputError
 from dedup.model import Decoded, Reason, Skipped
-from dedup.readers.cut import PIECE, Counting, cut
+from dedup.readers.cut import PIECE, Counting, cut, pieces_of
 from dedup.readers.names import shown
 from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, FIELD, Chosen, Job, joined
 from dedup.readers.rows import Cells, Row, Rows, csv_reader
@@ -283,7 +283,7 @@ def copy(source: Source, fresh: Callable[[], io.BufferedReader], out: Counting, 
             layout, all_starts, all_lengths = Finder(source, fresh, _nothing).look()
         except Refused:  # no table with a text in it: all of it passes
             with fresh() as stream:
-                return cut(stream, out, chosen.rows[:0], chosen.rows[:0], alone=False, whole=None)
+                return cut(pieces_of(stream), out, chosen.rows[:0], chosen.rows[:0], alone=False)
         if chosen.emit == "all":
             with fresh() as stream:
                 return _write_marked(stream, source, out, layout, np.stack((all_starts, all_lengths), 1), chosen)
@@ -293,7 +293,7 @@ def copy(source: Source, fresh: Callable[[], io.BufferedReader], out: Counting, 
     if chosen.emit == "dropped":
         starts, ends = np.append(0, starts), np.append(first, ends)
     with fresh() as stream:
-        return cut(stream, out, starts, ends, alone=chosen.emit == "dropped", whole=whole)
+        return cut(pieces_of(stream, whole), out, starts, ends, alone=chosen.emit == "dropped")
 
 
 def _nothing(offset: int, length: int) -> bytes:
