@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,8 +30,12 @@ class Texts:
     @classmethod
     def of(cls, texts: Iterable[str]) -> Texts:
         """Texts from Python strings; a lone surrogate, which UTF-8 can't hold, becomes U+FFFD."""
-        encoded = [encode(text) for text in texts]
-        return cls(b"".join(encoded), offsets_of([len(text) for text in encoded]))
+        return cls.joined([encode(text) for text in texts])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Buffer]) -> Texts:
+        """Texts from their bytes."""
+        return cls(b"".join(parts), offsets_of([len(part) for part in parts]))
 
     @property
     def count(self) -> int:

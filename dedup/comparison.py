@@ -81,9 +81,8 @@ def compare(a: str, b: str, settings: Settings | None = None, *, ids: tuple[str,
     sketches = kernel.sketch(Texts.of([a, b]), settings, threads=1)
     pair = np.array([0, 1], np.int64)
     shared = int(kernel.overlaps(sketches.normal, settings.shingle, pair[:1], pair[1:], threads=1)[0])
-    keys = [id_key(id) for id in ids]
-    order = keep_order(pair, sketches.shingles, sketches.tokens, lambda rows: [keys[row] for row in rows])
-    larger, smaller = order.tolist()
+    keys = Texts.joined([id_key(id) for id in ids])
+    larger, smaller = keep_order(pair, sketches.shingles, sketches.tokens, keys).tolist()
     sizes = sketches.shingles.tolist()
     equal = sizes[0] > 0 and sketches.normal.raw(0) == sketches.normal.raw(1)
     rules = Rules(Ranked.of(sketches, np.array([larger, smaller])), settings)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dedup._arrays import I64, U32, U64, Bools, Sketches, offsets_of
+from dedup._arrays import I64, U32, U64, Bools, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel
 from dedup.forms import forms_of, in_batches
 
-_AT_ONCE = 1 << 16  # ids that are held to be sorted, if there are no more equals
-
-IdsOf: TypeAlias = Callable[[I64], Sequence[bytes]]
-"""The ids of rows, as ids are ordered: `dedup.catalog.Catalog.ids_bytes`."""
+_AT_ONCE = 1 << 16  # documents that are put into order by id, if there are no more equals
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +37,17 @@ class Unique:
 
 
 def collapse(
-    sketches: Sketches, ids_of: IdsOf, kernel: Kernel, protected: Bools | None = None, *, threads: int = 1
+    sketches: Sketches, ids: Texts, kernel: Kernel, protected: Bools | None = None, *, threads: int = 1
 ) -> Unique:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
-    a document. ``protected`` says of each row whether it stays whatever it matches: such rows come first.
+    a document. ``ids`` are those of all rows (`dedup.catalog.Catalog.ids`). ``protected`` says of each
+    row whether it stays whatever it matches: such rows come first.
     May raise `dedup.forms.Changed`.
     """
     rows = np.flatnonzero(sketches.tokens)
-    rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids_of)]
+    rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids)]
     if protected is not None:
         rows = np.concatenate((rows[protected[rows]], rows[~protected[rows]]))
     digests = sketches.exact[rows]
@@ -88,13 +84,13 @@ def _by_digest(digests: U64) -> I64:
     return order
 
 
-def keep_order(rows: I64, shingles: U32, tokens: U32, ids_of: IdsOf) -> I64:
+def keep_order(rows: I64, shingles: U32, tokens: U32, ids: Texts) -> I64:
     """Indices that put ``rows`` into keep order: more shingles, then more tokens, then smaller id.
 
-    ``shingles`` and ``tokens`` are columns over all rows.
+    ``shingles``, ``tokens`` and ``ids`` are columns over all rows.
     """
     larger = shingles[rows].astype(np.uint64) << np.uint64(32) | tokens[rows]
-    order = np.argsort(~larger)
+    order = np.argsort(~larger, kind="stable")
     tied = np.diff(larger[order]) == 0
     ends = np.flatnonzero(np.diff(np.concatenate(([False], tied, [False])).astype(np.int8)))
     lengths = ends[1::2] - ends[::2] + 1  # of the runs of equals, among which ids decide
@@ -102,10 +98,39 @@ def keep_order(rows: I64, shingles: U32, tokens: U32, ids_of: IdsOf) -> I64:
     bounds = offsets_of(lengths)
     for runs in np.split(lengths, np.flatnonzero(np.diff(bounds[:-1] // _AT_ONCE)) + 1):
         places, among = np.split(among, [runs.sum()])
-        indices = order[places]
-        named = iter(zip(ids_of(rows[indices]), indices.tolist(), strict=True))
-        order[places] = [index for run in runs.tolist() for _, index in sorted(islice(named, run))]
+        equal = np.repeat(np.arange(len(runs)), runs)
+        order[places] = order[places][_by_id(rows[order[places]], equal, ids)]
     return order
+
+
+def _by_id(rows: I64, equal: I64, ids: Texts) -> I64:
+    """Indices that put rows in order by ``equal``, an ascending number of each, and where that is the same by id.
+
+    Eight bytes of the ids at a time, of those that the bytes before leave undecided.
+    """
+    order = np.arange(len(rows))
+    blob = np.frombuffer(ids.blob, np.uint8, int(ids.offsets[-1]))
+    starts, lengths = ids.offsets[rows], ids.offsets[rows + 1] - ids.offsets[rows]
+    undecided, done = order.copy(), 0  # places in the order; bytes that were looked at
+    while len(undecided):
+        among = order[undecided]
+        more = bool((lengths[among] > done).any())
+        keys = _eight_bytes(blob, starts[among] + done, lengths[among] - done) if more else lengths[among]
+        sort = np.lexsort((keys, equal))
+        order[undecided] = among[sort]
+        new = np.concatenate(([True], (np.diff(equal) != 0) | (np.diff(keys[sort]) != 0), [True]))
+        left = ~(new[:-1] & new[1:]) & more
+        undecided, equal, done = undecided[left], np.cumsum(new[:-1])[left], done + 8
+    return order
+
+
+def _eight_bytes(blob: NDArray[np.uint8], starts: I64, lengths: I64) -> U64:
+    """The number that the eight bytes from each start are, zeros for those beyond its length."""
+    keys = np.zeros(len(starts), np.uint64)
+    for place in range(8):
+        there = np.flatnonzero(lengths > place)
+        keys[there] |= blob[starts[there] + place].astype(np.uint64) << np.uint64(8 * (7 - place))
+    return keys
 
 
 def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Kernel, threads: int) -> set[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dedup._arrays import I64, Buffer, Changed, Places, Sketches, Texts, offsets_of
+from dedup._arrays import I64, Buffer, Changed, Places, Sketches, Texts
 from dedup._kernels import Kernel
 
 _BATCH = 1 << 20  # tokens
@@ -28,7 +28,7 @@ def forms_of(sketches: Sketches, rows: I64, kernel: Kernel, *, threads: int) -> 
         again = iter(made.raw(index) for index in range(made.count))
         pairs = zip(rows.tolist(), missing.tolist(), strict=True)
         forms = [next(again) if absent else kept.raw(row) for row, absent in pairs]
-    return Texts(b"".join(forms), offsets_of([len(form) for form in forms]))
+    return Texts.joined(forms)
 
 
 def in_batches(sketches: Sketches, rows: I64) -> Iterator[I64]:

@@ -138,7 +138,7 @@ def _choices(
     chosen = {}
     for keeper, rows in eligible.items():
         if len(rows) > 1:
-            order = keep_order(np.array(rows), sketches.shingles, sketches.tokens, catalog.ids_bytes).tolist()
+            order = keep_order(np.array(rows), sketches.shingles, sketches.tokens, catalog.ids()).tolist()
             row = min((rows[place] for place in order), key=key)  # of equal ones the first in keep order
             if row != unique.rows[keeper]:
                 chosen[keeper] = (int(unique.rank_of[row]), row)

@@ -181,7 +181,7 @@ def join(engine: Engine, sketches: Sketches, catalog: Catalog, stages: Stages, s
     """The pairs of sketched documents; ``second`` says of each row whether it is of the second corpus."""
     count = len(catalog)
     stages.begin("exact", count, documents=count)
-    unique = collapse(sketches, catalog.ids_bytes, engine.kernel, threads=engine.threads)
+    unique = collapse(sketches, catalog.ids(), engine.kernel, threads=engine.threads)
     stages.begin("index", unique.count, documents=count)
     found = greedy_pass(
         sketches, unique.rows, engine.settings, engine.kernel,

@@ -203,7 +203,7 @@ def decided(
     """Who is kept, and who is dropped for whom."""
     settings, kernel, count = engine.settings, engine.kernel, len(catalog)
     stages.begin("exact", count, documents=count)
-    unique = collapse(sketches, catalog.ids_bytes, kernel, protected, threads=engine.threads)
+    unique = collapse(sketches, catalog.ids(), kernel, protected, threads=engine.threads)
     stages.begin("index", unique.count, documents=count)
     outcome = greedy_pass(
         sketches, unique.rows, settings, kernel,

@@ -148,7 +148,7 @@ class Result:
         by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
         keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
         ends = [*starts.tolist(), len(by_keeper)]
-        order = keep_order(keepers, self._shingles, self._tokens, self._catalog.ids_bytes)
+        order = keep_order(keepers, self._shingles, self._tokens, self._catalog.ids())
         if self._protected is not None:
             ahead = self._protected[keepers[order]]
             order = np.concatenate((order[ahead], order[~ahead]))

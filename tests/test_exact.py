@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup._arrays import Sketches, Texts
 from dedup._kernels import load_kernel
-from dedup.exact import collapse
+from dedup.exact import collapse, keep_order
 from dedup.settings import Settings
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map(" ".join)
@@ -42,7 +42,8 @@ def expected(texts: list[str]) -> list[tuple[int, ...]]:
 
 
 def found(sketches: Sketches) -> list[tuple[int, ...]]:
-    unique = collapse(sketches, lambda rows: [ids(row) for row in rows.tolist()], load_kernel())
+    named = Texts.joined([ids(row) for row in range(len(sketches.tokens))])
+    unique = collapse(sketches, named, load_kernel())
     members = [sorted(np.flatnonzero(unique.rank_of == rank).tolist(), key=ids) for rank in range(unique.count)]
     assert [rows[0] for rows in members] == unique.rows.tolist()
     return [tuple(rows) for rows in members]
@@ -59,3 +60,18 @@ def test_a_collision_of_digests_drops_nothing(texts: list[str]) -> None:
     """Digests only propose: with all of them equal the outcome is the same."""
     sketches = sketched(texts)
     assert found(replace(sketches, exact=np.zeros_like(sketches.exact))) == expected(texts)
+
+
+BYTES = st.binary(max_size=20) | st.sampled_from(
+    [b"\0", b"\0\0", b"a" * 8, b"a" * 8 + b"\0", b"a" * 16, b"a" * 16 + b"\xff"]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), BYTES), unique_by=lambda document: document[2]))
+def test_keep_order_ends_with_the_ids_as_bytes(documents: list[tuple[int, int, bytes]]) -> None:
+    shingles, tokens = (np.array([document[place] for document in documents], np.uint32) for place in range(2))
+    named = Texts.joined([id for _, _, id in documents])
+
+    order = keep_order(np.arange(len(documents)), shingles, tokens, named)
+
+    assert [documents[place] for place in order] == sorted(documents, key=lambda d: (-d[0], -d[1], d[2]))

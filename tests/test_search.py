@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dedup._arrays import Pass, Texts
+from dedup._arrays import Pass, Sketches, Texts
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
 from dedup.exact import collapse
@@ -24,6 +24,11 @@ except ImportError:
 ROUNDS = 3000 if os.environ.get("HYPOTHESIS_PROFILE") == "stress" else 60
 
 COUNTS = "candidates", "matches", "limited", "left_out"
+
+
+def numbered(sketches: Sketches) -> Texts:
+    """Ids that are in the order of the rows."""
+    return Texts.joined([b"%06d" % row for row in range(len(sketches.tokens))])
 
 
 class SearchInPython(NativeKernel):
@@ -96,7 +101,7 @@ def test_both_passes_decide_alike() -> None:
         join = source.random() < 0.3
         share = 0.0 if join else source.choice([0.0, 0.0, 0.1, 0.5])
         flags = np.array([source.random() < share for _ in texts])
-        unique = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel, flags)
+        unique = collapse(sketches, numbered(sketches), kernel, flags)
         sides = [source.randint(1, 3) for _ in unique.rows] if join and source.random() < 0.5 else []
         task = {"crowd": crowd, "protected": unique.protected, "join": join, "sides": np.array(sides, np.uint32)}
         found = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, **task)
@@ -124,7 +129,7 @@ def test_a_crowd_changes_no_match() -> None:
         settings = replace(some_settings(source), max_comparisons=10_000)
         texts = pages(source, 60, source.choice([20, 60, 100]), source.choice([10, 30, 60])) + some_texts(source)[:60]
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, lambda rows: [b"%d" % row for row in rows], kernel).rows
+        rows = collapse(sketches, numbered(sketches), kernel).rows
         found = greedy_pass(sketches, rows, settings, kernel, crowd=2, threads=1)
         expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
@@ -147,7 +152,7 @@ def both_passes(texts: list[str], settings: Settings | None = None, *, crowd: in
     passes, settings = [], settings or Settings()
     for kernel in (NativeKernel(), SearchInPython()):
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, lambda rows: [b"%06d" % row for row in rows], kernel).rows
+        rows = collapse(sketches, numbered(sketches), kernel).rows
         passes.append(greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=1))
     found, expected = passes
     assert np.array_equal(found.keeper, expected.keeper)
