@@ -12,6 +12,13 @@ HERE = Path(__file__).resolve().parent
 _GENERATOR = ("corpus", "editions", "exact_scores", "shapes", "wording")
 
 
+def nothing(folder: Path) -> Path:
+    """One empty document: what a run on it takes is start-up."""
+    corpus = folder / "nothing.jsonl"
+    corpus.write_text('{"id":"d0","text":""}\n', encoding="utf-8")
+    return corpus
+
+
 def made(
     cache: Path,
     documents: int,

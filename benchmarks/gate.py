@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
-from corpora import made
+from corpora import made, nothing
 from measure import measured
 
 PINNED = Path(__file__).with_name("gate.json")
@@ -57,11 +57,9 @@ def scan_of(corpus: Path, folder: Path) -> list[str]:
 
 def by_instructions(folder: Path) -> dict[str, float]:
     """Instructions for a byte of text, and times the instructions when a hard shape doubles."""
-    nothing = folder / "nothing.jsonl"
-    nothing.write_text('{"id":"d0","text":""}\n')
     corpora = [made(folder, size) for size in SIZES]
     shapes = [made(folder, size, shape=SHAPE) for size in SHAPE_SIZES]
-    lines = [scan_of(corpus, folder) for corpus in (*corpora, *shapes, nothing)]
+    lines = [scan_of(corpus, folder) for corpus in (*corpora, *shapes, nothing(folder))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         small, large, shape, doubled, start = pool.map(instructions, lines)
     grown = corpora[1].stat().st_size - corpora[0].stat().st_size

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contestants import our_command
-from corpora import languages_of, made, repeated
+from corpora import languages_of, made, nothing, repeated
 from judge import judged
 from measure import Run, measured, warmed
 
@@ -165,9 +165,7 @@ def _wall(row: Row) -> float:
 
 def start_up(plan: Plan) -> float:
     """CPU time of a run that has nothing to do."""
-    nothing = plan.cache / "nothing.jsonl"
-    nothing.write_text('{"id":"d0","text":""}\n', encoding="utf-8")
-    return min(scan(plan, nothing, 1).cpu for _ in range(3))
+    return min(scan(plan, nothing(plan.cache), 1).cpu for _ in range(3))
 
 
 def scan(plan: Plan, corpus: Path, threads: int) -> Run:

@@ -17,7 +17,7 @@ MOST_BYTES = 2**50
 MOST_COMPARISONS = 2**31
 DELIMITERS = frozenset(map(chr, range(128))) - frozenset('"\r\n\0')
 MOST_SECONDS = 10**6
-LEAST_MEMORY = 200_000_000  # what a worker needs before it reads anything
+LEAST_READER_MEMORY = 200_000_000  # what a worker needs before it reads anything
 TIMED = ("newest", "oldest")  # the keep policies that look at times
 KEEP_POLICIES = ("longest", "first", "newest", "oldest", "path")
 
@@ -121,7 +121,7 @@ class Settings:
         for name in ("max_record", "max_bytes", "max_ratio"):
             self._check_whole(name, getattr(self, name), 1, MOST_BYTES)
         self._check_whole("reader_seconds", self.reader_seconds, 1, MOST_SECONDS)
-        self._check_whole("reader_memory", self.reader_memory, LEAST_MEMORY, MOST_BYTES)
+        self._check_whole("reader_memory", self.reader_memory, LEAST_READER_MEMORY, MOST_BYTES)
         if self.keep not in KEEP_POLICIES and not self.keep_field:
             raise SettingsError(
                 f"keep is {self.keep!r}; it must be one of {', '.join(KEEP_POLICIES)}, field:NAME or field:-NAME"

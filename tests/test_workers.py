@@ -25,7 +25,7 @@ from dedup.isolated.pool import Pool
 from dedup.isolated.worker import Fault
 from dedup.model import Reason
 from dedup.readers import Rereader, fetch
-from dedup.settings import LEAST_MEMORY, Settings
+from dedup.settings import LEAST_READER_MEMORY, Settings
 
 pytestmark = pytest.mark.once
 PATIENT, QUICK = Settings(), Settings(reader_seconds=2)  # the quick ones where the limit is what is tried
@@ -122,7 +122,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         Reason.OVER_LIMIT,
         "took more than 1,000,000,000 bytes of memory to read; --reader-memory allows more",
     )
-    assert one(tmp_path, "say hello", Settings(reader_memory=LEAST_MEMORY)) == "x.toy says hello"
+    assert one(tmp_path, "say hello", Settings(reader_memory=LEAST_READER_MEMORY)) == "x.toy says hello"
 
 
 @pytest.mark.usefixtures("toy")
