@@ -56,7 +56,7 @@ def greedy_pass(
             sketches, rows, settings,
             crowd=crowd, protected=protected, join=join, sides=sides, threads=threads, progress=progress,
         )  # fmt: skip
-    comparing = _Comparing(sketches, rows, settings, kernel, threads, crowd)
+    comparing = _Comparing(sketches, rows, settings, kernel, threads, crowd, join)
     pairs: list[tuple[int, int, int]] = []
     keeper = np.arange(len(rows), dtype=np.int64)
     shared = np.zeros(len(rows), np.uint32)
@@ -64,7 +64,7 @@ def greedy_pass(
     for rank in range(len(rows)):
         progress(rank)
         others = [kept for kept in comparing.search.candidates(rank) if rank >= protected and _pairs(sides, rank, kept)]
-        fate = comparing.fate(rank, others, join=join)
+        fate = comparing.fate(rank, others)
         fates.append(fate)
         pairs += [(rank, match.kept, match.shared) for match in fate.pairs]
         if fate.best is None:
@@ -111,14 +111,14 @@ class _Comparing:
     """Compares one document after another with those kept so far."""
 
     def __init__(
-        self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, threads: int, crowd: int
+        self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, threads: int, crowd: int, join: bool
     ) -> None:
         self.search = CandidateSearch(sketches, rows, settings, kernel, crowd)
         self._sketches, self._rows, self._settings = sketches, rows, settings
-        self._kernel, self._threads = kernel, threads
+        self._kernel, self._threads, self._join = kernel, threads, join
         self._sizes = sketches.shingles[rows].tolist()
 
-    def fate(self, rank: int, candidates: list[int], *, join: bool) -> _Fate:
+    def fate(self, rank: int, candidates: list[int]) -> _Fate:
         """Compare with the candidates in keep order, but for those that can't be better than the best so far."""
         fate, most = _Fate(), self._settings.max_comparisons
         candidates = [kept for kept in candidates if self._may_beat(rank, kept, None)]
@@ -134,7 +134,7 @@ class _Comparing:
             match = self._match(rank, kept, count)
             if match is not None:
                 fate.matches += 1
-                if join:
+                if self._join:
                     fate.pairs.append(match)
                     continue
                 fate.best = min(fate.best, match) if fate.best else match
@@ -146,7 +146,9 @@ class _Comparing:
         return most is not None and (best is None or (most.preference, kept) < (best.preference, best.kept))
 
     def _match(self, rank: int, kept: int, shared: int) -> _Match | None:
-        found = preference(self._settings, shared, self._sizes[rank], self._sizes[kept])
+        sizes = self._sizes[rank], self._sizes[kept]
+        # The pass never drops a larger one as contained in a smaller one that is protected; a match they are.
+        found = preference(self._settings, shared, *(sorted(sizes) if self._join else sizes))
         return _Match(found, kept, shared) if found is not None else None
 
     def _overlaps(self, rank: int, candidates: list[int]) -> Iterator[tuple[int, int]]:

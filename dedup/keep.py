@@ -2,26 +2,30 @@
 
 Policies choose after the greedy pass and inside a cluster only. A policy inside the pass would have
 no stable answer: three revisions that each grow by a third can prefer each other in a circle.
+
+All that can be asked for in one go is: what each policy's choice shares with the other members, and
+which documents it matches outside of its cluster. Asking cluster by cluster would go through a corpus
+of hot pages once for each of them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from dedup._arrays import I64, Pass, Sketches
+from dedup._arrays import I64, U32, Bools, Pass, Sketches
 from dedup._kernels import Kernel
-from dedup.candidates import Postings, Ranked, Rules
+from dedup.candidates import Ranked, Rules
 from dedup.catalog import Catalog
+from dedup.cluster import greedy_pass
 from dedup.exact import Unique, keep_order
 from dedup.forms import forms_of, in_batches
-from dedup.model import Relation, id_key
-from dedup.settings import TIMED, Settings
-from dedup.verify import preference, relation
+from dedup.model import id_key
+from dedup.settings import MOST_COMPARISONS, TIMED, Settings
+from dedup.verify import preference
 
 
 @dataclass(slots=True)
@@ -30,57 +34,63 @@ class Assignment:
 
     Attributes:
         keeper: int64[u], for each rank the rank kept for it, its own where its normal form is kept.
-        shared: for each dropped rank the shingles it shares with the kept one.
-        row: for each kept rank the row that stands for it among its exact copies.
+        shared: uint32[u], for each dropped rank the shingles it shares with the kept one.
+        row: for each kept rank the row that stands for it among its exact copies, where a policy chose it.
         blocked: kept ranks of clusters whose policy could not have its first choice.
     """
 
     keeper: I64
-    shared: dict[int, int]
-    row: dict[int, int]
+    shared: U32
+    row: dict[int, int] = field(default_factory=dict)
     blocked: set[int] = field(default_factory=set)
 
 
 PolicyKey = Callable[[int], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    """What is asked for pairs of ranks."""
+
+    unique: Unique
+    sketches: Sketches
+    settings: Settings
+    kernel: Kernel
+    threads: int
+
+
 def assign(
-    outcome: Pass, unique: Unique, sketches: Sketches, catalog: Catalog, settings: Settings, kernel: Kernel
+    outcome: Pass,
+    unique: Unique,
+    sketches: Sketches,
+    catalog: Catalog,
+    settings: Settings,
+    kernel: Kernel,
+    *,
+    threads: int = 1,
 ) -> Assignment:
     """The greedy pass's clusters, with the keep policy applied to each of them in keep order."""
-    dropped = np.flatnonzero(outcome.keeper != np.arange(unique.count))
-    assignment = Assignment(
-        keeper=outcome.keeper.copy(),
-        shared={int(rank): int(outcome.shared[rank]) for rank in dropped},
-        row={},
-    )
+    assignment = Assignment(outcome.keeper.copy(), outcome.shared.copy())
     key = policy_key(settings.keep, catalog)
     if key is None:
         return assignment
-    choices = _choices(assignment, unique, sketches, catalog, settings, key)
-    swaps = {rank: (chosen, row) for rank, (chosen, row) in choices.items() if chosen != rank}
-    neighbours = _Neighbours(Ranked.of(sketches, unique.rows), settings, assignment, swaps) if swaps else None
-    members: dict[int, list[int]] = defaultdict(list)
-    for rank in dropped.tolist():
-        members[int(outcome.keeper[rank])].append(rank)
-    for rank in sorted(choices):
-        chosen, row = choices[rank]
-        if chosen == rank:
-            assignment.row[rank] = row
-            continue
-        assert neighbours is not None
-        pairs = _Pairs(neighbours.rules, sketches, unique.rows, kernel)
-        others = [rank, *(member for member in members[rank] if member != chosen)]
-        shared = pairs.relations_to(chosen, others)
-        if shared is None or pairs.any_match(chosen, neighbours.kept_candidates(chosen, besides=rank)):
+    choices = _choices(outcome, unique, sketches, catalog, settings, key)
+    assignment.row = {rank: row for rank, (chosen, row) in choices.items() if chosen == rank}
+    ranks = sorted(rank for rank, (chosen, _) in choices.items() if chosen != rank)
+    if not ranks:
+        return assignment
+    chosen = [choices[rank][0] for rank in ranks]
+    corpus = _Corpus(unique, sketches, settings, kernel, threads)
+    members = _Members.of(outcome, np.array(ranks), np.array(chosen), corpus)
+    matches = _Matches.of(assignment.keeper, np.array(chosen), corpus)
+    for swap, (rank, choice) in enumerate(zip(ranks, chosen, strict=True)):
+        others = matches.of_swap(swap)
+        if members.unrelated[swap] or ((assignment.keeper[others] == others) & (others != rank)).any():
             assignment.blocked.add(rank)
             continue
-        for member, count in shared.items():
-            assignment.keeper[member] = chosen
-            assignment.shared[member] = count
-        assignment.keeper[chosen] = chosen
-        del assignment.shared[chosen]
-        assignment.row[chosen] = row
+        for member, shared in (members.of_swap(swap), (rank, outcome.shared[choice]), (choice, 0)):
+            assignment.keeper[member], assignment.shared[member] = choice, shared
+        assignment.row[choice] = choices[rank][1]
     return assignment
 
 
@@ -124,117 +134,124 @@ class _Text:
 
 
 def _choices(
-    assignment: Assignment, unique: Unique, sketches: Sketches, catalog: Catalog, settings: Settings, key: PolicyKey
+    outcome: Pass, unique: Unique, sketches: Sketches, catalog: Catalog, settings: Settings, key: PolicyKey
 ) -> dict[int, tuple[int, int]]:
     """For each cluster's rank the policy's first choice, as (rank, row), where that isn't the representative."""
-    eligible: dict[int, list[int]] = defaultdict(list)
-    for row in np.flatnonzero(unique.rank_of >= 0).tolist():
-        rank = int(unique.rank_of[row])
-        keeper = int(assignment.keeper[rank])
-        if keeper < unique.protected:
-            continue  # what is protected stays, whatever a policy prefers
-        if rank == keeper or _is_near(assignment.shared[rank], rank, keeper, unique, sketches, settings):
-            eligible[keeper].append(row)
-    chosen = {}
-    for keeper, rows in eligible.items():
-        if len(rows) > 1:
-            order = keep_order(np.array(rows), sketches.shingles, sketches.tokens, catalog.ids()).tolist()
-            row = min((rows[place] for place in order), key=key)  # of equal ones the first in keep order
-            if row != unique.rows[keeper]:
-                chosen[keeper] = (int(unique.rank_of[row]), row)
-    return chosen
+    rows = np.flatnonzero(unique.rank_of >= 0)
+    ranks = unique.rank_of[rows]
+    keepers = outcome.keeper[ranks]
+    # What is protected stays, whatever a policy prefers.
+    eligible = _near_or_kept(outcome, unique, sketches, settings)[ranks] & (keepers >= unique.protected)
+    rows, keepers = rows[eligible], keepers[eligible]
+    rows = rows[np.bincount(keepers, minlength=unique.count)[keepers] > 1]
+    rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, catalog.ids())]
+    first: dict[int, tuple[Any, int]] = {}
+    for row, keeper in zip(rows.tolist(), outcome.keeper[unique.rank_of[rows]].tolist(), strict=True):
+        value = key(row)
+        if keeper not in first or value < first[keeper][0]:  # of equal ones the first in keep order
+            first[keeper] = value, row
+    return {keeper: (int(unique.rank_of[row]), row) for keeper, (_, row) in first.items() if row != unique.rows[keeper]}
 
 
-def _is_near(shared: int, rank: int, keeper: int, unique: Unique, sketches: Sketches, settings: Settings) -> bool:
-    sizes = sketches.shingles[unique.rows[[rank, keeper]]].tolist()
-    return relation(settings, shared, *sizes) is Relation.NEAR
+def _near_or_kept(outcome: Pass, unique: Unique, sketches: Sketches, settings: Settings) -> Bools:
+    """For each rank whether it is kept, or a near copy of the kept one; `dedup.verify.relation` for all at once."""
+    sizes = sketches.shingles[unique.rows].astype(np.int64)
+    shared = outcome.shared.astype(np.int64)
+    near = shared / (sizes + sizes[outcome.keeper] - shared) >= settings.threshold
+    kept: Bools = outcome.keeper == np.arange(unique.count)
+    return near | kept
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Verifies pairs of ranks; a pair that isn't a candidate is never a match."""
+class _Members:
+    """The other members of each cluster that is to get a choice, and how each is related to that choice.
 
-    rules: Rules
-    sketches: Sketches
-    rows: I64
-    kernel: Kernel
+    The representative is not among them: its relation to the choice was verified in the pass.
+    """
 
-    def relations_to(self, chosen: int, members: list[int]) -> dict[int, int] | None:
-        """Shingles each member shares with the chosen one, or None if a member has no relation to it."""
-        if not all(self.rules.is_candidate(max(chosen, member), min(chosen, member)) for member in members):
-            return None
-        counts = self._shared(chosen, members)
-        sizes = self.rules.ranked.shingles
-        for member, count in counts.items():
-            if preference(self.rules.settings, count, int(sizes[member]), int(sizes[chosen])) is None:
-                return None
-        return counts
+    ranks: I64  # cluster after cluster
+    starts: I64
+    shared: U32  # shingles that each shares with its cluster's choice
+    unrelated: Bools  # for each cluster whether a member isn't related to the choice
 
-    def any_match(self, chosen: int, kept: list[int]) -> bool:
-        """Whether the chosen one matches any of these, whichever of the two would be dropped."""
-        sizes = self.rules.ranked.shingles
-        return any(
-            preference(self.rules.settings, count, *sorted((int(sizes[chosen]), int(sizes[other])))) is not None
-            for other, count in self._shared(chosen, kept).items()
-        )
+    @classmethod
+    def of(cls, outcome: Pass, ranks: I64, chosen: I64, corpus: _Corpus) -> _Members:
+        """``ranks`` and the ``chosen`` ones that are to take their places."""
+        swap_of = np.full(corpus.unique.count, -1)
+        swap_of[ranks] = np.arange(len(ranks))
+        members = np.flatnonzero(outcome.keeper != np.arange(corpus.unique.count))
+        swaps = swap_of[outcome.keeper[members]]
+        wanted = swaps >= 0
+        wanted[wanted] = members[wanted] != chosen[swaps[wanted]]
+        members, swaps = members[wanted], swaps[wanted]
+        order = np.argsort(swaps, kind="stable")
+        members, swaps = members[order], swaps[order]
+        shared = np.zeros(len(members), np.uint32)
+        unrelated = np.zeros(len(ranks), bool)
+        for part in _parts(members, corpus):
+            shared[part], related = _related(members[part], chosen[swaps[part]], corpus)
+            unrelated[swaps[part][~related]] = True
+        return cls(members, np.searchsorted(swaps, np.arange(len(ranks) + 1)), shared, unrelated)
 
-    def _shared(self, chosen: int, others: list[int]) -> dict[int, int]:
-        """Shingles that each of the others shares with the chosen one."""
-        counts: list[int] = []
-        for batch in in_batches(self.sketches, self.rows[np.array(others, np.int64)]):
-            forms = forms_of(self.sketches, np.append(batch, self.rows[chosen]), self.kernel, threads=1)
-            right = np.arange(len(batch))
-            left = np.full_like(right, len(batch))
-            counts += self.kernel.overlaps(forms, self.rules.settings.shingle, left, right, threads=1).tolist()
-        return dict(zip(others, counts, strict=True))
+    def of_swap(self, swap: int) -> tuple[I64, U32]:
+        """The members of a cluster, and what each shares with the choice."""
+        part = slice(*self.starts[swap : swap + 2])
+        return self.ranks[part], self.shared[part]
 
 
-class _Neighbours:
-    """Finds the candidates of the documents that a policy wants to keep, among those kept by then."""
+def _parts(members: I64, corpus: _Corpus) -> Iterator[slice]:
+    """Parts of the members whose normal forms take some megabytes."""
+    first = 0
+    for batch in in_batches(corpus.sketches, corpus.unique.rows[members]):
+        yield slice(first, first := first + len(batch))
 
-    def __init__(
-        self, ranked: Ranked, settings: Settings, assignment: Assignment, swaps: dict[int, tuple[int, int]]
-    ) -> None:
-        self.rules = Rules(ranked, settings)
-        self._assignment = assignment
-        kept = np.flatnonzero(assignment.keeper == np.arange(len(assignment.keeper))).tolist()
-        self._wanted = {chosen for chosen, _ in swaps.values()}
-        self._relevant = sorted({*kept, *self._wanted})
-        self._larger = self._containing()
-        self._smaller = Postings(self.rules, self._relevant)
-        self._in_bucket = self._sharing_bands()
 
-    def kept_candidates(self, chosen: int, *, besides: int) -> list[int]:
-        """Documents kept now, but for ``besides``, that are candidates of ``chosen``, in keep order."""
-        proposed = {other for bucket in self._in_bucket[chosen] for other in bucket}
-        proposed |= {rank for rank in self._smaller.holders(self.rules.ranked.samples.row(chosen)) if rank > chosen}
-        proposed |= set(self._larger[chosen])
-        return [
-            other
-            for other in sorted(proposed - {chosen, besides})
-            if self._assignment.keeper[other] == other
-            and self.rules.is_candidate(max(chosen, other), min(chosen, other))
-        ]
+def _related(members: I64, chosen: I64, corpus: _Corpus) -> tuple[U32, Bools]:
+    """For pairs of ranks the shingles that both have, and whether the member may be dropped for the chosen one.
 
-    def _containing(self) -> dict[int, list[int]]:
-        """For each wanted document the larger ones that hold enough of its postings."""
-        postings = Postings(self.rules, self._wanted)
-        found: dict[int, list[int]] = defaultdict(list)
-        for rank in self._relevant:
-            for smaller in postings.holders(self.rules.ranked.samples.row(rank)):
-                if smaller > rank:
-                    found[smaller].append(rank)
-        return found
+    A pair that isn't a candidate is never a match.
+    """
+    ranks = np.union1d(members, chosen)
+    rows = corpus.unique.rows[ranks]
+    members, chosen = np.searchsorted(ranks, members), np.searchsorted(ranks, chosen)  # places in `ranks` from here on
+    rules = Rules(Ranked.of(corpus.sketches, rows), corpus.settings)
+    forms = forms_of(corpus.sketches, rows, corpus.kernel, threads=corpus.threads)
+    shared = corpus.kernel.overlaps(forms, corpus.settings.shingle, chosen, members, threads=corpus.threads)
+    sizes = rules.ranked.shingles.tolist()
+    related = [
+        preference(corpus.settings, count, sizes[member], sizes[choice]) is not None
+        and rules.is_candidate(max(choice, member), min(choice, member))
+        for member, choice, count in zip(members.tolist(), chosen.tolist(), shared.tolist(), strict=True)
+    ]
+    return shared, np.array(related, bool)
 
-    def _sharing_bands(self) -> dict[int, list[list[int]]]:
-        """For each wanted document the buckets it is in."""
-        relevant = np.array(self._relevant, np.int64)
-        found: dict[int, list[list[int]]] = defaultdict(list)
-        for column in self.rules.ranked.bands.T:
-            buckets: dict[int, list[int]] = {int(column[rank]): [] for rank in self._wanted}
-            hit = relevant[np.isin(column[relevant], np.fromiter(buckets, np.uint64, len(buckets)))]
-            for rank in hit.tolist():
-                buckets[int(column[rank])].append(rank)
-            for rank in sorted(self._wanted):
-                found[rank].append(buckets[int(column[rank])])
-        return found
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """For each choice all matches among the documents that are kept or chosen, whichever of two would be dropped."""
+
+    others: I64  # choice after choice
+    starts: I64
+
+    @classmethod
+    def of(cls, keeper: I64, chosen: I64, corpus: _Corpus) -> _Matches:
+        """Of the ``chosen`` ones, which are dropped so far."""
+        relevant = keeper == np.arange(len(keeper))
+        relevant[chosen] = True
+        ranks = np.flatnonzero(relevant)
+        sides = np.ones(len(ranks), np.uint32)
+        sides[np.searchsorted(ranks, chosen)] = 3  # so that each pair has one of these
+        found = greedy_pass(
+            corpus.sketches, corpus.unique.rows[ranks], replace(corpus.settings, max_comparisons=MOST_COMPARISONS),
+            corpus.kernel, threads=corpus.threads, protected=corpus.unique.protected, join=True, sides=sides,
+        ).pairs  # fmt: skip
+        later, earlier = ranks[found.later], ranks[found.earlier]
+        swap_of = np.full(len(keeper), -1)
+        swap_of[chosen] = np.arange(len(chosen))
+        swaps, others = swap_of[np.concatenate((later, earlier))], np.concatenate((earlier, later))
+        order = np.argsort(swaps, kind="stable")
+        return cls(others[order], np.searchsorted(swaps[order], np.arange(len(chosen) + 1)))
+
+    def of_swap(self, swap: int) -> I64:
+        """What a cluster's choice matches."""
+        return self.others[slice(*self.starts[swap : swap + 2])]

@@ -210,7 +210,7 @@ def decided(
         threads=engine.threads, progress=stages.settled, protected=unique.protected,
     )  # fmt: skip
     stages.begin("keep", unique.count, documents=count)
-    assignment = assign(outcome, unique, sketches, catalog, settings, kernel)
+    assignment = assign(outcome, unique, sketches, catalog, settings, kernel, threads=engine.threads)
     limits = (Limit("hot-bucket", outcome.limited, outcome.left_out),) if outcome.limited else ()
     funnel = Funnel(
         len(catalog), unique.count, outcome.candidates, outcome.matches, _clusters(assignment, unique, protected)

@@ -188,11 +188,13 @@ class Result:
             self._shingles[self._unique.rows[keepers]].tolist(),
             ranks.tolist(),
             keepers.tolist(),
+            self._assignment.shared[ranks].tolist(),
         )
         return [self._drop(*facts) for facts in zip(*columns, strict=True)]
 
-    def _drop(self, place: Place, tokens: int, size: int, kept_size: int, rank: int, kept: int) -> Drop:
-        shared = size if rank == kept else self._assignment.shared[rank]
+    def _drop(self, place: Place, tokens: int, size: int, kept_size: int, rank: int, kept: int, shared: int) -> Drop:
+        if rank == kept:
+            shared = size
         relation = verify.relation(self.settings, shared, size, kept_size, equal=rank == kept)
         assert relation is not None, "a dropped document always has a verified relation"
         jaccard, containment = verify.jaccard(shared, size, kept_size), verify.containment(shared, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -9,11 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, command_env
 
 import dedup
+from dedup._arrays import Pass
+from dedup.cluster import greedy_pass
 
 MAKER = ROOT / "benchmarks" / "corpus.py"
 
@@ -71,6 +75,23 @@ def test_a_document_is_compared_once_at_most(tmp_path: Path, shape: str, dropped
     assert result.summary["dropped"] == dropped
     assert result.funnel.candidates <= 600
     assert result.limits == ()
+
+
+@pytest.mark.slow
+def test_a_policy_compares_few_hot_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 600 pages with one header, each crawled twice, a policy wants every second: 300 pairs are worth a look."""
+    lines = made(tmp_path, "twice-crawled", 600).read_text().splitlines()
+    rows = [{**json.loads(line), "n": number} for number, line in enumerate(lines)]
+    passes = []
+
+    def recorded(*arguments: Any, **options: Any) -> Pass:
+        passes.append(greedy_pass(*arguments, **options))
+        return passes[-1]
+
+    monkeypatch.setattr("dedup.keep.greedy_pass", recorded)
+    result = dedup.find_duplicates(rows, dedup.Settings(keep="field:n"))
+    assert set(result.kept_ids()) == {row["id"] for row in rows[1::2]}
+    assert [found.candidates for found in passes] == [300]
 
 
 def cpu_seconds(process: int) -> float:

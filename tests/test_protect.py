@@ -50,6 +50,23 @@ def test_without_any_the_result_is_byte_for_byte_what_it_was(docs: list[Doc], by
     assert not any("protect" in name for record in records for name in (*record, *record.get("keep", ())))
 
 
+@pytest.mark.parametrize("others", [0, 300])
+def test_a_choice_that_contains_a_protected_document_is_no_choice(others: int) -> None:
+    """The small one is a match of it, though neither can be dropped; also among so many that there is a crowd."""
+    head = WORDS[:70]
+    docs = [
+        Doc("large", " ".join(WORDS[:104]), time=1.0),
+        Doc("chosen", " ".join(WORDS[:100]), time=9.0),
+        Doc("small", " ".join(head), time=1.0),  # 66 of 96 shingles: contained, not near
+        *(Doc(f"o{n}", " ".join([*head, *prose(f"other {n}", 90).split()]), time=1.0) for n in range(others)),
+    ]
+    by = Rules(keep="newest")
+    wanted = oracle.expected(docs, by, frozenset({"small"}))
+    assert {id: drop.keep for id, drop in wanted.drops.items()} == {"chosen": "large"}
+    assert wanted.blocked == {"large"}
+    assert_equals(product(docs, by, protect={"small"}), wanted, docs)
+
+
 def test_ids_that_are_no_documents_are_refused() -> None:
     with pytest.raises(SettingsError, match="protect has 'c', which is no document's id"):
         dedup.find_duplicates({"a": "x", "b": "y"}, protect=["a", "c"])

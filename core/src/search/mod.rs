@@ -275,7 +275,7 @@ impl Pass<'_> {
                     return;
                 }
                 let most = self.most_shared(rank, self.crowds.has(other.rank)) + other.rare;
-                let (size, kept) = (self.sizes[rank as usize], self.sizes[other.rank as usize]);
+                let (size, kept) = self.dropped_and_kept(rank, other.rank);
                 if !self.rules.may_beat(most, size, other.rank, kept, &fate.best)
                     || !self.task.pairs(rank, other.rank)
                     || !self.is_candidate(rank, other)
@@ -311,6 +311,16 @@ impl Pass<'_> {
         }
     }
 
+    /// Distinct shingles of a document and of the one that it may be dropped for. A pass never drops a larger one as
+    /// contained in a smaller one that is protected; a match they are, and a join gives it.
+    fn dropped_and_kept(&self, rank: u32, other: u32) -> (u32, u32) {
+        let (size, kept) = (self.sizes[rank as usize], self.sizes[other as usize]);
+        match self.task.join {
+            true => (size.min(kept), size.max(kept)),
+            false => (size, kept),
+        }
+    }
+
     /// How many shingles a document shares with one that is kept, at the very most, if nothing rare.
     fn most_shared(&self, rank: u32, crowded: bool) -> u32 {
         self.crowds.most_shared(rank, self.sizes[rank as usize], crowded)
@@ -330,7 +340,10 @@ impl Pass<'_> {
             protected.split_at(protected.partition_point(|&kept| kept >= from[0]));
         let mut first = 0;
         for part in [larger, smaller, others] {
-            let none = part.partition_point(may_not);
+            let none = match self.task.join && part.first().is_some_and(|&kept| kept < from[0]) {
+                true => 0, // some of which may be contained in it, and which can't be told from their sizes
+                false => part.partition_point(may_not),
+            };
             first += none;
             if none < part.len() {
                 break;
