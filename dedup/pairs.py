@@ -183,18 +183,17 @@ def join(engine: Engine, sketches: Sketches, catalog: Catalog, stages: Stages, s
     stages.begin("exact", count, documents=count)
     unique = collapse(sketches, catalog.ids(), engine.kernel, threads=engine.threads)
     stages.begin("index", unique.count, documents=count)
+    sides = ONE_SIDE if second is None else sides_of(unique, second)
     found = greedy_pass(
         sketches, unique.rows, engine.settings, engine.kernel,
-        threads=engine.threads, progress=stages.settled, join=True, sides=_sides(unique, second),
+        threads=engine.threads, progress=stages.settled, join=True, sides=sides,
     )  # fmt: skip
     limit = Limit("hot-bucket", found.limited, found.left_out) if found.limited else None
     return Joined(engine.settings, catalog, sketches, unique, found.pairs, limit, second)
 
 
-def _sides(unique: Unique, second: Bools | None) -> U32:
-    """For each rank of which corpora its documents are."""
-    if second is None:
-        return ONE_SIDE
+def sides_of(unique: Unique, second: Bools) -> U32:
+    """For each rank of which corpora its documents are: 1, 2, or 3 for both."""
     rows: I64 = np.flatnonzero(unique.rank_of >= 0)
     sides = np.zeros(unique.count, np.uint32)
     np.bitwise_or.at(sides, unique.rank_of[rows], np.where(second[rows], 2, 1).astype(np.uint32))

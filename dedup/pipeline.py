@@ -50,6 +50,7 @@ def scan(
     memory: int | None = None,
     tmp: str | os.PathLike[str] | None = None,
     progress: Callback | None = None,
+    named: Settings | None = None,
 ) -> Result:
     """Find the copies in directories, text files and record files. Reads only.
 
@@ -65,6 +66,7 @@ def scan(
             changes a result.
         tmp: folder for temporary files, the system's if None.
         progress: called as work goes on, with a `dedup.progress.Progress`; what it raises ends the scan.
+        named: how files are read (their format and fields), where that isn't how standard input is.
 
     Raises:
         InputError: an input is missing or can't be read at all.
@@ -72,7 +74,9 @@ def scan(
     settings = settings or Settings()
     places = sorted({without_slashes(to_name(name)) for name in paths_of(protect)}, key=id_key)
     names = [*paths_of(inputs), *places]
-    engine = Engine(settings, load_kernel(), checked_threads(threads), checked_folder(tmp), checked_memory(memory))
+    engine = Engine(
+        settings, load_kernel(), checked_threads(threads), checked_folder(tmp), checked_memory(memory), named
+    )
     protected = partial(below, places=places) if places else None
     found = engine.on_inputs(names, partial(_run, engine, texts=None, protected=protected), exclude, progress)
     return replace(found, protect=tuple(places))
@@ -91,6 +95,7 @@ class Engine:
     threads: int
     tmp: str | None
     memory: int | None = None
+    named: Settings | None = None  # how files are read, where that isn't how standard input is
 
     @property
     def room(self) -> Room:
@@ -114,7 +119,7 @@ class Engine:
         with closing(Catalog(self.room)) as catalog:
             batches = read(
                 names, self.settings, catalog, exclude=exclude, batch_bytes=BATCH_BYTES, on_progress=stages.reach,
-                kernel=self.kernel, threads=self.threads, tmp=self.tmp, keep_open=keep_open,
+                kernel=self.kernel, threads=self.threads, tmp=self.tmp, keep_open=keep_open, named=self.named,
             )  # fmt: skip
             stages.begin("read", catalog.total_bytes, "bytes")
             return work(batches, catalog, stages)

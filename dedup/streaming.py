@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import IO, Any, BinaryIO
 
 from dedup._arrays import Texts, encode, offsets_of
-from dedup._kernels import load_kernel
+from dedup._kernels import Kernel, load_kernel
+from dedup.against import Listed
 from dedup.errors import InputError, SettingsError
 from dedup.filtering import A_RESULT, Counts, with_fate
 from dedup.model import Reason
@@ -21,6 +22,7 @@ from dedup.readers.records import BOM, id_of, text_in
 from dedup.readers.streams import Stored, raw_stream, words_of
 from dedup.readers.strict_json import NotJson, parse_json
 from dedup.readers.unpack import UNPACKERS, Damaged, Limits, within
+from dedup.references import References
 from dedup.settings import Settings
 from dedup.window import Match, View, Window
 
@@ -36,15 +38,18 @@ class StreamFilter:
         out: gets what passes, byte for byte, and is flushed before more is read.
         settings: what counts as a copy; the first come is always the one kept.
         emit: as for `dedup.filtering.write_filtered`.
-        memory: bytes for the kept records that later ones are compared with.
+        memory: bytes for the kept records that later ones are compared with, and for what follows.
+        against: documents that records are compared with in place of each other.
+        protected: documents that count as kept before any record.
 
     Raises:
-        SettingsError: the settings say another format.
+        SettingsError: the settings say another format, or there is no room for the documents.
     """
 
     def __init__(
         self, stream: BinaryIO, out: IO[bytes], settings: Settings, *,
         emit: Emit = "kept", memory: int = DEFAULT_MEMORY, threads: int = 1,
+        against: Listed | None = None, protected: Listed | None = None,
     ) -> None:  # fmt: skip
         if settings.format not in (None, "jsonl"):
             raise SettingsError(f"streaming reads lines of JSON, not {settings.format}\nLeave out --streaming")
@@ -55,7 +60,9 @@ class StreamFilter:
         self._emit = emit
         self._threads = threads
         self._kernel = load_kernel()
-        self._window = Window(settings, self._kernel, memory)
+        self._against = against
+        self._others = against or protected
+        self._window = _window(settings, self._kernel, memory, against, protected)
         self._bytes = 0
         self._line = 0
         self._in_long = False
@@ -99,6 +106,9 @@ class StreamFilter:
             bytes_out=self._out.size,
             cut_off=self._cut_off,
             comparisons_left_out=self._window.left_out,
+            against=self._others.documents if self._others else 0,
+            against_not_read=self._others.not_read if self._others else {},
+            against_short=self._against.short if self._against else 0,
             streaming=True,
             forgotten=self._window.forgotten,
         )
@@ -187,11 +197,25 @@ class StreamFilter:
         for line in io.BytesIO(lines):
             number += 1
             if self._emit == "all":
-                passing.append(with_fate(line, _fate(dropped.get(at), reasons.get(at)), number))
+                passing.append(with_fate(line, self._fate(dropped.get(at), reasons.get(at)), number))
             elif (at in dropped) == (self._emit == "dropped"):
                 passing.append(line)
             at += len(line)
         return b"".join(passing)
+
+    def _fate(self, match: Match | None, reason: Reason | None) -> dict[str, Any]:
+        """What the field `dedup` says."""
+        if match is None:
+            return {"kept": True} if reason is None else {"kept": True, "skipped": reason.value}
+        scores = {
+            "relation": match.relation.value,
+            "jaccard": match.jaccard,
+            "containment": match.containment,
+        }
+        if self._against is None:
+            return {"kept": False, "keep": match.kept.id, **scores}
+        reference = {"reference": match.kept.id, **scores, "reference_containment": match.kept_containment}
+        return {"kept": False, **reference}
 
     def _pass_long(self, part: bytes) -> None:
         """A part of a line that is too long to be compared."""
@@ -203,17 +227,16 @@ class StreamFilter:
             self._out.write(part)
 
 
-def _fate(match: Match | None, reason: Reason | None) -> dict[str, Any]:
-    """What the field `dedup` says."""
-    if match is None:
-        return {"kept": True} if reason is None else {"kept": True, "skipped": reason.value}
-    return {
-        "kept": False,
-        "keep": match.kept.id,
-        "relation": match.relation.value,
-        "jaccard": match.jaccard,
-        "containment": match.containment,
-    }
+def _window(
+    settings: Settings, kernel: Kernel, memory: int, against: Listed | None, protected: Listed | None
+) -> Window:
+    """What records are compared with."""
+    if against is not None:
+        return References(settings, kernel, memory, against.views)
+    window = Window(settings, kernel, memory)
+    if protected is not None:
+        window.pin(protected.views)
+    return window
 
 
 def _read_some(stream: BinaryIO) -> bytes:

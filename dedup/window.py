@@ -7,7 +7,7 @@ also for a smaller one that it is near to. A record that nobody has matched for 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,7 +17,8 @@ from dedup import verify
 from dedup._arrays import I64, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel
 from dedup.candidates import HITS, contained_floor, is_contained_candidate, may_be_contained, passes_screen
-from dedup.model import Relation
+from dedup.errors import SettingsError
+from dedup.model import Relation, id_key
 from dedup.settings import Settings
 
 # What Python takes for a remembered record and for one of its band or sample hashes, measured and rounded up.
@@ -40,6 +41,7 @@ class View:
 
     id: str
     form: bytes
+    tokens: int
     shingles: int
     digest: tuple[int, int]
     bands: list[int]
@@ -50,13 +52,18 @@ class View:
     def all(cls, sketches: Sketches, ids: Iterable[str]) -> list[View]:
         """The records of a batch."""
         columns = zip(
-            ids, sketches.shingles.tolist(), sketches.exact.tolist(), sketches.bands.tolist(), sketches.samples.rows(),
-            strict=True,
+            ids, sketches.tokens.tolist(), sketches.shingles.tolist(), sketches.exact.tolist(),
+            sketches.bands.tolist(), sketches.samples.rows(), strict=True,
         )  # fmt: skip
         return [
-            cls(id, sketches.normal.raw(row), shingles, (high, low), bands, sample.tolist())
-            for row, (id, shingles, (high, low), bands, sample) in enumerate(columns)
+            cls(id, sketches.normal.raw(row), tokens, shingles, (high, low), bands, sample.tolist())
+            for row, (id, tokens, shingles, (high, low), bands, sample) in enumerate(columns)
         ]
+
+    @property
+    def order(self) -> tuple[int, int, bytes]:
+        """Its place in keep order."""
+        return -self.shingles, -self.tokens, id_key(self.id)
 
     @property
     def cost(self) -> int:
@@ -72,6 +79,7 @@ class Match:
     relation: Relation
     jaccard: float
     containment: float
+    kept_containment: float  # of the remembered one in the new one
 
 
 class Window:
@@ -81,19 +89,23 @@ class Window:
         memory: bytes for them; estimated, and never exceeded by what `View.cost` says.
 
     Attributes:
-        forgotten: kept records that are no longer there. left_out: comparisons that ``max_comparisons`` forbade.
+        used: bytes that they take, as estimated. pinned: documents that are never forgotten.
+        forgotten: kept records that are no longer there.
+        left_out: comparisons that ``max_comparisons`` forbade.
     """
 
     def __init__(self, settings: Settings, kernel: Kernel, memory: int) -> None:
         self._settings = settings
         self._kernel = kernel
         self._memory = memory
-        self._used = 0
+        self.used = 0
         self._added = 0
         self._records: dict[View, None] = {}  # the one used last at the end
-        self._exact: _Holders[tuple[int, int]] = _Holders()
-        self._bands: _Holders[int] = _Holders()  # the number of a band is the seed of its hashes
-        self._samples: _Holders[int] = _Holders()
+        self._exact: Holders[tuple[int, int]] = Holders()
+        self._bands: Holders[int] = Holders()  # the number of a band is the seed of its hashes
+        self._samples: Holders[int] = Holders()
+        self._bound = 0  # bytes of what is pinned
+        self.pinned = 0
         self.forgotten = 0
         self.left_out = 0
 
@@ -102,7 +114,7 @@ class Window:
         if not new.shingles:
             return None
         found = self._equal(new) or self._like(new)
-        if found is not None:
+        if found is not None and found.kept in self._records:
             del self._records[found.kept]
             self._records[found.kept] = None
         return found
@@ -111,22 +123,45 @@ class Window:
         """Remember a record that is kept."""
         if not new.shingles:
             return  # matches nothing
-        if new.cost > self._memory:
+        if self._bound + new.cost > self._memory:
             self.forgotten += 1
             return
-        while self._used + new.cost > self._memory:
+        while self.used + new.cost > self._memory:
             self._forget(next(iter(self._records)))
-        self._used += new.cost
+        self._hold(new, new.cost)
+        self._records[new] = None
+
+    def pin(self, documents: Sequence[View]) -> None:
+        """Remember documents for as long as this lasts, before any record.
+
+        Raises:
+            SettingsError: there is no room for them.
+        """
+        needed = sum(map(self._cost, documents))
+        if needed > self._memory:
+            raise SettingsError(
+                f"the documents to compare with, {len(documents):,} of them, take about {needed:,} bytes, and --memory "
+                f"allows {self._memory:,}\nAllow more, or leave out --streaming"
+            )
+        for document in documents:
+            self._hold(document, self._cost(document))
+        self._bound = self.used
+        self.pinned = len(documents)
+
+    def _cost(self, view: View) -> int:
+        return view.cost
+
+    def _hold(self, new: View, cost: int) -> None:
+        self.used += cost
         self._added += 1
         new.number = self._added
-        self._records[new] = None
         self._exact.add(new, [new.digest])
         self._bands.add(new, new.bands)
         self._samples.add(new, new.sample)
 
     def _forget(self, old: View) -> None:
         self.forgotten += 1
-        self._used -= old.cost
+        self.used -= old.cost
         del self._records[old]
         self._exact.remove(old, [old.digest])
         self._bands.remove(old, old.bands)
@@ -136,7 +171,7 @@ class Window:
         kept = next(
             (kept for holding in self._exact.of([new.digest]) for kept in holding if kept.form == new.form), None
         )
-        return Match(kept, Relation.EXACT, 1.0, 1.0) if kept else None
+        return Match(kept, Relation.EXACT, 1.0, 1.0, 1.0) if kept else None
 
     def _like(self, new: View) -> Match | None:
         candidates = self._candidates(new)
@@ -144,16 +179,21 @@ class Window:
             return None
         best: tuple[tuple[int, float], int, int, View] | None = None
         for kept, shared in zip(candidates, self._shared(new, candidates), strict=True):
-            key = verify.preference(self._settings, shared, new.shingles, kept.shingles)
+            key = verify.preference(self._settings, shared, *self._sizes(new, kept))
             if key is not None and (best is None or (key, kept.number) < best[:2]):
                 best = key, kept.number, shared, kept
         if best is None:
             return None
         *_, shared, kept = best
-        relation = verify.relation(self._settings, shared, new.shingles, kept.shingles)
+        relation = verify.relation(self._settings, shared, *self._sizes(new, kept))
         assert relation is not None
         jaccard = verify.jaccard(shared, new.shingles, kept.shingles)
-        return Match(kept, relation, jaccard, verify.containment(shared, new.shingles))
+        containments = verify.containment(shared, new.shingles), verify.containment(shared, kept.shingles)
+        return Match(kept, relation, jaccard, *containments)
+
+    def _sizes(self, new: View, kept: View) -> tuple[int, int]:
+        """Shingles of the one that would be dropped for the other, and of that one."""
+        return new.shingles, kept.shingles
 
     def _candidates(self, new: View) -> list[View]:
         """Whom the record is compared with; where those are too many, the ones with most bands and hits in common."""
@@ -203,13 +243,14 @@ class Window:
         return counts
 
 
-class _Holders(Generic[Key]):
+class Holders(Generic[Key]):
     """Who holds a hash, the one that has held it for longest first. Most are held by one record alone."""
 
     def __init__(self) -> None:
         self._of: dict[Key, View | dict[View, None]] = {}
 
     def add(self, holder: View, keys: Iterable[Key]) -> None:
+        """It holds these, too."""
         for key in keys:
             others = self._of.setdefault(key, holder)
             if isinstance(others, dict):
@@ -218,6 +259,7 @@ class _Holders(Generic[Key]):
                 self._of[key] = {others: None, holder: None}
 
     def remove(self, holder: View, keys: Iterable[Key]) -> None:
+        """It holds them no longer."""
         for key in keys:
             others = self._of.get(key)
             if isinstance(others, dict):

@@ -166,7 +166,8 @@ def test_metrics_are_the_counts(run_dedup: Callable[..., Run], tmp_path: Path) -
         "documents": 5, "kept": 2, "dropped": 3, "exact": 1, "near": 1, "contained": 1,
         "not_compared": {"bad-record": 1, "no-text": 1},
         "bytes_in": len(stdin), "bytes_out": len(run.stdout), "cut_off": None,
-        "comparisons_left_out": 0, "against": 0, "streaming": False, "forgotten": 0,
+        "comparisons_left_out": 0, "against": 0, "against_not_read": {}, "against_short": 0,
+        "streaming": False, "forgotten": 0,
     }  # fmt: skip
 
 

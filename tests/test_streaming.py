@@ -214,7 +214,8 @@ def test_counts_and_exit_status(run_dedup: Callable[..., Run], tmp_path: Path) -
     assert orjson.loads((tmp_path / "m.json").read_bytes()) == {
         "documents": 2, "kept": 1, "dropped": 1, "exact": 1, "near": 0, "contained": 0,
         "not_compared": {"bad-record": 1}, "bytes_in": len(stdin), "bytes_out": len(run.stdout), "cut_off": None,
-        "comparisons_left_out": 0, "against": 0, "streaming": True, "forgotten": 0,
+        "comparisons_left_out": 0, "against": 0, "against_not_read": {}, "against_short": 0,
+        "streaming": True, "forgotten": 0,
     }  # fmt: skip
 
 

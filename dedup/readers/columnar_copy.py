@@ -73,13 +73,13 @@ class _Choice:
         self._row = 0
         self._pa = importlib.import_module("pyarrow")
         pa = self._pa
-        self._fate = pa.struct(
-            [
-                ("kept", pa.bool_()), ("skipped", pa.string()), ("cluster", pa.int64()), ("dropped", pa.int64()),
-                ("keep", pa.string()), ("relation", pa.string()), ("jaccard", pa.float64()),
-                ("containment", pa.float64()),
-            ]
-        )  # fmt: skip
+        fate = [("kept", pa.bool_()), ("skipped", pa.string())]
+        scores = [("relation", pa.string()), ("jaccard", pa.float64()), ("containment", pa.float64())]
+        if chosen.references:
+            fate += [("reference", pa.string()), *scores, ("reference_containment", pa.float64())]
+        else:
+            fate += [("cluster", pa.int64()), ("dropped", pa.int64()), ("keep", pa.string()), *scores]
+        self._fate = pa.struct(fate)
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
         """The schema of what is written."""

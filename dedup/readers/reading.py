@@ -60,6 +60,7 @@ def read(
     threads: int = 1,
     tmp: str | None = None,
     keep_open: bool = False,
+    named: Settings | None = None,
 ) -> Generator[Texts, None, None]:
     """Read the inputs into a catalog, in batches of texts; only reads.
 
@@ -78,14 +79,16 @@ def read(
         kernel: reads records, with this many threads; `load_kernel` if None.
         tmp: folder for what standard input gives; the system's temporary folder if None.
         keep_open: keep plain record files open in the catalog; their texts say that they can be read again.
+        named: how files are read, where that isn't how standard input is.
 
     Raises:
         InputError: an input is missing or can't be read at all, or is being written.
         InputError: (after the last batch) ``strict_ids``, and an id occurs twice.
     """
-    listing = list_inputs(inputs, settings, exclude=exclude)
+    named = named or settings
+    listing = list_inputs(inputs, named, exclude=exclude)
     catalog.total_bytes = None if "stdin" in listing.kinds else listing.bytes
-    reading = _Reading(listing, settings, catalog, stdin, kernel or load_kernel(), threads, tmp, keep_open)
+    reading = _Reading(listing, settings, named, catalog, stdin, kernel or load_kernel(), threads, tmp, keep_open)
     return reading.batches(batch_bytes, on_progress)
 
 
@@ -96,6 +99,7 @@ class _Reading:
         self,
         listing: Listing,
         settings: Settings,
+        named: Settings,
         catalog: Catalog,
         stdin: BinaryIO | None,
         kernel: Kernel,
@@ -105,6 +109,7 @@ class _Reading:
     ) -> None:
         self._listing = listing
         self._settings = settings
+        self._named = named
         self._catalog = catalog
         self._stdin = stdin
         self._kernel = kernel
@@ -112,7 +117,7 @@ class _Reading:
         self._tmp = tmp
         self._room = _most_open() if keep_open else 0  # for files that are kept open
         self._bytes = 0
-        self._ahead = Ahead(listing.files, settings, threads)
+        self._ahead = Ahead(listing.files, named, threads)
         self._documents = [0] * len(listing.inputs)
         self._skipped = [0] * len(listing.inputs)
         self._record_files: dict[str, Input] = {}
@@ -157,8 +162,7 @@ class _Reading:
     def _texts(self, file: Found) -> Generator[bytes | Texts, None, None]:
         """The texts of one file; where there are none, a record says why."""
         is_stdin = self._listing.kinds[file.given] == "stdin" and file.named
-        forced = self._settings.format
-        how = Format(forced or "jsonl") if is_stdin else format_of(file.id, forced)
+        how = Format(self._settings.format or "jsonl") if is_stdin else format_of(file.id, self._named.format)
         try:
             if is_stdin:
                 yield from self._standard_input(file, how)
@@ -189,18 +193,11 @@ class _Reading:
         self._record_files[file.id] = Input(file.id, "records", 0, 0, given=file.named)
         opened, info = open_regular(file.id, follow=file.named)
         with opened:
-            source = self._source(
-                file.id, how, open_path=file.id, compression=how.compression, time=info.st_mtime, follow=file.named,
-                others=_names(file),
+            source = _source(
+                file.id, how, self._named, open_path=file.id, compression=how.compression, time=info.st_mtime,
+                follow=file.named, others=_names(file),
             )  # fmt: skip
-            yield from self._records(file, source, Stored(opened), opened if self._room > 0 else None)
-
-    def _source(self, path: str, how: Format, **others: Any) -> Source:
-        """The source of a record file."""
-        settings = self._settings
-        return Source(
-            path, "records", format=how.name, text_field=settings.text_field, delimiter=settings.delimiter, **others
-        )
+            yield from self._records(file, source, Stored(opened), opened if self._room > 0 else None, self._named)
 
     def _standard_input(self, file: Found, how: Format) -> Iterator[Texts]:
         """Records from standard input, kept in an unnamed file as they are read: it can't be read twice."""
@@ -217,11 +214,13 @@ class _Reading:
             ) from error
         weakref.finalize(self._catalog, copy.close)  # it is there for as long as its documents may be read again
         head = first_bytes(stream, MAGIC_LENGTH)
-        source = self._source(STDIN, how, compression=compression_of(head), stream=copy)
-        yield from self._records(file, source, Stored(stream, copy=copy, begun=head), copy)
+        source = _source(STDIN, how, self._settings, compression=compression_of(head), stream=copy)
+        yield from self._records(file, source, Stored(stream, copy=copy, begun=head), copy, self._settings)
         copy.flush()
 
-    def _records(self, file: Found, source: Source, stored: Stored, kept: IO[bytes] | None) -> Iterator[Texts]:
+    def _records(
+        self, file: Found, source: Source, stored: Stored, kept: IO[bytes] | None, settings: Settings
+    ) -> Iterator[Texts]:
         """The texts of a record file that is open; ``kept`` is what they can be read from again, if they are plain."""
         skipped = 0
         given, before = file.given, self._bytes
@@ -233,7 +232,7 @@ class _Reading:
 
         records: Reader | None = None
         intact = True
-        lines = unpacked(stored, source.compression, Limits(self._settings.max_bytes, self._settings.max_ratio))
+        lines = unpacked(stored, source.compression, Limits(settings.max_bytes, settings.max_ratio))
         try:
             _look_at_head(lines.peek(HEAD), source)
             if needs := missing(source.format):
@@ -241,7 +240,7 @@ class _Reading:
             number = self._catalog.add_source(source)
             again = self._keep_open(number, source, kept)
             records = home_of(source.format).Reader(
-                Job(file.id, source, number, self._settings, self._catalog, skip, self._kernel, self._threads, again)
+                Job(file.id, source, number, settings, self._catalog, skip, self._kernel, self._threads, again)
             )
             with self._plain(source, stored, lines) as stream:
                 for text in records.texts(stream):
@@ -299,13 +298,20 @@ class _Reading:
             if found is not None and kind != "directory":
                 inputs[name] = replace(found, given=True)  # found in a folder too, which came first
             else:
-                how = format_of(name, self._settings.format)
+                how = format_of(name, self._named.format)
                 kind = "records" if kind == "file" and how.kind == "records" else kind
                 inputs[name] = Input(name, kind, self._documents[number], self._skipped[number])
         catalog.inputs = [inputs[name] for name in sorted(inputs, key=id_key)]
         catalog.skipped.sort(key=lambda item: (id_key(item.id), item.line or 0, item.reason, item.detail))
         catalog.own_results = sorted(self._own, key=id_key)
         catalog.resolve_repeated_ids(strict=self._settings.strict_ids, kernel=self._kernel, threads=self._threads)
+
+
+def _source(path: str, how: Format, settings: Settings, **others: Any) -> Source:
+    """The source of a record file."""
+    return Source(
+        path, "records", format=how.name, text_field=settings.text_field, delimiter=settings.delimiter, **others
+    )
 
 
 def _names(file: Found) -> tuple[str, ...]:

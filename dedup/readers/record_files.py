@@ -96,12 +96,14 @@ class Chosen:
         rows: the numbers of the dropped ones, from 1, ascending. spans: where each of them begins, and its length, if
             that is known.
         fates: for ``all``: what the field says, by the numbers of records in clusters.
+        references: whether they were compared with a set of references, and the field says so.
     """
 
     emit: Emit
     rows: I64
     spans: tuple[I64, I64] | None = None
     fates: Mapping[int, Mapping[str, Any]] | None = None
+    references: bool = False
 
 
 class Home(Protocol):
