@@ -2,28 +2,33 @@
 
     python killing.py RESULT QUARANTINE WAY FIRST LAST
 
-WAY is how files get from folder to folder: ``rename``, ``link`` (where a system can't rename without overwriting) or
-``copy`` (between file systems). Each number from FIRST to LAST is a number of calls after which the process is
-killed. Then an undo, or a second apply and an undo, must give the tree as it was. Prints what was killed.
+WAY is ``clean`` where a cleaned corpus is written, to QUARANTINE; then it is whole or not there, and a second apply
+makes it so. Else files are moved, and WAY is how they get from folder to folder: ``rename``, ``link`` (where a system
+can't rename without overwriting) or ``copy`` (between file systems). Each number from FIRST to LAST is a number of
+calls after which the process is killed. Then an undo, or a second apply and an undo, must give the tree as it was.
+Prints what was killed.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from conftest import snapshot
 
-from dedup.applying import _calls, apply, make_plan, undo
+from dedup.applying import _calls, apply, clean, make_plan, undo
 from dedup.decisions import digest_of_result
 from dedup.errors import InputError
 from dedup.saved import load_result
 
 PRIMITIVES = (
-    "write_all", "truncate", "sync", "create", "make_folder", "remove_folder", "link", "unlink", "rename", "dress",
+    "write_all", "truncate", "sync", "sync_all", "create", "make_folder", "make_open_folder", "remove_folder", "link",
+    "unlink", "rename", "place", "dress", "set_mode",
 )  # fmt: skip
 
 
@@ -34,6 +39,7 @@ def files(root: Path) -> dict[str, tuple[object, ...]]:
 
 def arrange(way: str) -> None:
     os.fsync = lambda file: None  # a killed process loses nothing that it has written; only power cuts do
+    _calls._syncfs = lambda: lambda file: 0
     if way == "link":
         _calls._renameat2 = lambda: None
     if way == "copy":
@@ -51,9 +57,9 @@ def kill_after(count: int) -> None:
     left = count
 
     def killing(function):
-        def call(*arguments):
+        def call(*arguments, **options):
             nonlocal left
-            value = function(*arguments)
+            value = function(*arguments, **options)
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -66,6 +72,10 @@ def kill_after(count: int) -> None:
 
 
 def run(result: str, quarantine: str, what: str) -> None:
+    if what == "clean":
+        cleaned = clean(make_plan(load_result(result), digest_of_result(result), {}), quarantine, write=True)
+        assert cleaned.left == [], cleaned.left
+        return
     if what == "apply":
         applied = apply(make_plan(load_result(result), digest_of_result(result), {}), quarantine)
         assert applied.left == [], applied.left
@@ -86,6 +96,9 @@ def killed(result: str, quarantine: str, what: str, count: int) -> bool:
             kill_after(count)
             run(result, quarantine, what)
             status = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(status)
     _, status = os.waitpid(child, 0)
@@ -124,5 +137,49 @@ def main(result: str, quarantine: str, way: str, first: int, last: int) -> None:
     print(kills["apply"], kills["undo"])
 
 
+def main_clean(result: str, target: str, first: int, last: int) -> None:
+    """After each kill the target is as it was, or finished; a second apply finishes it."""
+    arrange("clean")
+    inputs = Path(load_result(result).inputs[0].path)
+    inputs = inputs if inputs.is_dir() else inputs.parent
+
+    def there() -> dict[str, tuple[object, ...]]:
+        """What is there; of a file that is written anew without its time."""
+        found = files(Path(target))
+        return {
+            name: entry[:3] + entry[4:] if name == target or name.endswith("r.jsonl") else entry
+            for name, entry in found.items()
+        }
+
+    before = files(inputs)
+    run(result, target, "clean")
+    whole = there()
+    remove(target)
+    kills = 0
+    for count in range(first, last + 1):
+        if not killed(result, target, "clean", count):
+            assert there() == whole
+            remove(target)
+            break
+        kills += 1
+        if os.path.exists(target):
+            assert there() == whole, count
+        else:
+            run(result, target, "clean")
+            assert there() == whole, (count, "a second apply")
+        assert files(inputs) == before
+        remove(target)
+        unfinished = f".{target}.dedup-tmp-apply"
+        assert not os.path.exists(unfinished) or os.listdir(unfinished) == []
+    print(kills)
+
+
+def remove(path: str) -> None:
+    shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:6]))
+    if sys.argv[3] == "clean":
+        main_clean(*sys.argv[1:3], *map(int, sys.argv[4:6]))
+    else:
+        main(*sys.argv[1:4], *map(int, sys.argv[4:6]))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dedup.applying import _calls
-from dedup.applying._journal import Journal, Move, lock
+from dedup.applying._alone import at_work, check_outside
+from dedup.applying._journal import Journal, Move
+from dedup.applying._looking import Looking, opened
 from dedup.applying._plan import Pair, Plan
-from dedup.applying._spots import Left, Spot, found, look, resolved, same_file, stop_if_full, transfer, why
-from dedup.errors import InputError, OutputError
-from dedup.model import Drop, Kept
+from dedup.applying._spots import Left, found, names_below, resolved, stop_if_full, transfer, why
+from dedup.errors import OutputError
 from dedup.readers.names import shown, to_fs
 from dedup.readers.streams import words_of
 from dedup.saved import SavedTexts
@@ -77,31 +78,9 @@ def apply(plan: Plan, quarantine: str | None) -> Applied:
 
 
 @contextmanager
-def at_work(roots: Sequence[str]) -> Iterator[None]:
-    """No other apply or undo on the same inputs: each would take the other's kept file for one that stays."""
-    with ExitStack() as open_roots:
-        for root in roots:
-            try:
-                file = os.open(to_fs(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError:
-                continue  # its files will be found gone
-            open_roots.callback(os.close, file)
-            with suppress(OSError):  # file systems that can't lock a folder
-                lock(file, root)
-        yield
-
-
-@contextmanager
 def _begun(plan: Plan, quarantine: str) -> Iterator[Journal]:
     real = resolved(quarantine)
-    for root in plan.roots.all():
-        if f"{real}/".startswith(f"{root.rstrip('/')}/") and root in plan.roots.folders():
-            raise OutputError(
-                f"{shown(quarantine)} is in the input {shown(root)}, so that the next scan would read it\n"
-                "Choose a folder outside"
-            )
-        if f"{root}/".startswith(f"{real}/"):
-            raise OutputError(f"the input {shown(root)} is in {shown(quarantine)}\nChoose another folder")
+    check_outside(plan, real, quarantine)
     made = False
     try:
         try:
@@ -123,7 +102,7 @@ class _Applying:
         self.applied = Applied()
         self._plan = plan
         self._journal = journal
-        self._texts = texts
+        self._looking = Looking(plan, texts)
         self._broken: set[int] = set()  # clusters of which no more is moved
 
     def count(self, pair: Pair) -> None:
@@ -142,9 +121,9 @@ class _Applying:
         still = [pair for pair in pairs if not self._moved_earlier(pair)]
         try:
             for pair in still:
-                spot = self._spot(pair[0])
-                with _opened(spot, pair[0]) as at:
-                    self._look(pair, spot, at)
+                spot = self._looking.spot(pair[0])
+                with opened(spot, pair[0]) as at:
+                    self._looking.pair(pair, spot, at)
         except Left as left:
             self._leave(number, still, str(left))
             return []
@@ -154,7 +133,7 @@ class _Applying:
         if self._journal is None:
             return False
         try:
-            spot = self._spot(pair[0])
+            spot = self._looking.spot(pair[0])
             move = self._journal.latest.get(spot)
             if move is None or move.state != "done":
                 return False
@@ -165,48 +144,6 @@ class _Applying:
             return False
         self.applied.earlier += 1
         return True
-
-    def _spot(self, document: Kept | Drop) -> Spot:
-        path = document.place.path
-        assert path is not None
-        try:
-            return self._plan.roots.spot(path)
-        except Left as left:
-            raise Left(f"{path}: {left}") from left
-
-    def _look(self, pair: Pair, spot: Spot, at: int) -> os.stat_result:
-        """See that both are what they were, and two files; the one that stays comes first."""
-        gone, stays = pair
-        kept = self._look_at_kept(stays)
-        path = gone.place.path
-        if path in self._plan.stays:
-            raise Left(f"{path} is a file that stays, too")
-        try:
-            info = look(spot.name, at, gone.place.bytes, gone.place.digest)
-        except Left as left:
-            raise Left(f"{path} {left}") from left
-        if same_file(info, kept):
-            raise Left(f"{path} and {stays.id} are two names of one file")
-        return info
-
-    def _look_at_kept(self, document: Kept | Drop) -> os.stat_result:
-        place = document.place
-        if place.path is None or place.path == "-":
-            raise Left(f"{place.id} was in no file, so nobody can tell whether it is still there")
-        spot = self._spot(document)
-        named = place.path in self._plan.result.named
-        with _opened(spot, document) as at:
-            if not place.is_record:
-                try:
-                    return look(spot.name, at, place.bytes, place.digest, follow=named)
-                except Left as left:
-                    raise Left(f"{place.path} {left}, and nothing goes without the one kept for it") from left
-            try:
-                self._texts.close()  # the file may be another one now than the one that is open
-                self._texts.text(document)
-                return os.stat(to_fs(spot.name), dir_fd=at, follow_symlinks=named)
-            except (InputError, OSError) as error:
-                raise Left(str(error).partition("\n")[0]) from error
 
     def _leave(self, number: int, pairs: Sequence[Pair], what: str) -> None:
         self._broken.add(number)
@@ -239,11 +176,11 @@ class _Applying:
         for number, pair in ready:
             place = pair[0].place
             assert place.path is not None
-            parts = _below(place.path)
+            parts = names_below(place.path)
             try:
                 if parts in moves or journal.is_taken(parts):
                     raise Left(f"{place.path} has another file in its place there, which is not overwritten")
-                move = journal.plan(self._spot(pair[0]), parts, place.bytes, place.digest)
+                move = journal.plan(self._looking.spot(pair[0]), parts, place.bytes, place.digest)
             except Left as left:
                 self._leave(number, [pair], str(left))
                 continue
@@ -258,8 +195,8 @@ class _Applying:
         """Move a file; or say why it was left where it is."""
         target = journal.target(move)
         try:
-            with _opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
-                info = self._look(pair, move.source, at)
+            with opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
+                info = self._looking.pair(pair, move.source, at)
                 source, there = (move.source.name, at), (target.name, to_at)
                 if transfer(source, there, journal.temporary(move), move.size, move.digest):
                     now = os.stat(to_fs(target.name), dir_fd=to_at, follow_symlinks=False)
@@ -286,19 +223,3 @@ def _take_back(there: tuple[str, int], source: tuple[str, int]) -> None:
             f"{shown(source[0])} was changed while it was moved, and can't be put back: {why(error)}\n"
             "It is in the quarantine: move it by hand"
         ) from error
-
-
-@contextmanager
-def _opened(spot: Spot, document: Kept | Drop) -> Iterator[int]:
-    """The folder of a document's file."""
-    with ExitStack() as stack:
-        try:
-            at = stack.enter_context(spot.folder())
-        except OSError as error:
-            raise Left(f"{document.place.path} {why(error)}") from error
-        yield at
-
-
-def _below(path: str) -> tuple[str, ...]:
-    """The path of a file in the quarantine: its own, with nothing in it that leads elsewhere."""
-    return tuple("_up" if part == ".." else part for part in path.split("/") if part not in ("", "."))

@@ -18,7 +18,7 @@ from dedup.readers.names import to_fs
 _NOREPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
 
 
-def write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes | memoryview) -> None:
     """Write all of it."""
     view = memoryview(data)
     while view:
@@ -47,6 +47,11 @@ def create(name: str, at: int) -> int:
 def make_folder(name: str, at: int | None) -> None:
     """A new folder that only its owner may look into: what lies in it may be private."""
     os.mkdir(to_fs(name), 0o700, dir_fd=at)
+
+
+def make_open_folder(name: str, at: int) -> None:
+    """A new folder with the mode that folders have here."""
+    os.mkdir(to_fs(name), 0o777, dir_fd=at)
 
 
 def remove_folder(name: str, at: int | None) -> None:
@@ -89,7 +94,28 @@ def move(name: str, at: int, to: str, to_at: int) -> None:
             raise
 
 
-def dress(file: int, like: int) -> None:
+def place(name: str, at: int, to: str) -> None:
+    """Give a folder its final name in the same folder, in place of nothing or of an empty folder."""
+    os.rename(to_fs(name), to_fs(to), src_dir_fd=at, dst_dir_fd=at)  # of folders the system replaces only empty ones
+
+
+def set_mode(file: int, mode: int) -> None:
+    """Give a file or folder of ours a mode."""
+    os.fchmod(file, mode)
+
+
+def sync_all(file: int) -> bool:
+    """Wait until all of a file system is on the disk; False where the system can't tell."""
+    call = _syncfs()
+    if call is None:
+        return False
+    if call(file) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return True
+
+
+def dress(file: int, like: int, *, times: bool = True) -> None:
     """Give a copy the times and the mode of what it was made from, and its owner and attributes where we may."""
     info = os.fstat(like)
     if hasattr(os, "listxattr"):
@@ -99,7 +125,19 @@ def dress(file: int, like: int) -> None:
     with suppress(OSError):
         os.fchown(file, info.st_uid, info.st_gid)
     os.fchmod(file, info.st_mode & 0o7777)
-    os.utime(file, ns=(info.st_atime_ns, info.st_mtime_ns))
+    if times:
+        os.utime(file, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+@functools.cache
+def _syncfs() -> Callable[..., int] | None:
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):  # not on macOS
+        return None
+    call.argtypes = [ctypes.c_int]
+    call.restype = ctypes.c_int
+    return call
 
 
 @functools.cache

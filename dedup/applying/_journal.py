@@ -7,7 +7,6 @@ as done.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dedup.applying import _calls
+from dedup.applying._alone import lock
 from dedup.applying._spots import Left, Spot, found, look, same_file, stop_if_full, why
 from dedup.errors import InputError, OutputError
 from dedup.readers.formats import TEMPORARY
@@ -284,18 +284,6 @@ class Journal:
 
 
 _NONE = "Give the folder that was given to: dedup apply RESULT --yes --move-to FOLDER"
-
-
-def lock(file: int, name: str) -> None:
-    """Be the only one at work there.
-
-    Raises:
-        OutputError: another process is.
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(f"another dedup is at work in {shown(name)}\nWait until it is done") from None
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Plan:
     Attributes:
         result: the result that is applied. result_digest: of its file.
         clusters: the files that go, by the number of their cluster.
+        documents: the same of all that go, records too.
         records: documents that go and are records or were no file, so that they can't be moved.
         overruled: clusters whose representative stays although a decision was against it.
         roots: the inputs.
@@ -30,6 +31,7 @@ class Plan:
     result: SavedResult
     result_digest: str
     clusters: dict[int, list[Pair]] = field(default_factory=dict)
+    documents: dict[int, list[Pair]] = field(default_factory=dict)
     records: int = 0
     overruled: list[int] = field(default_factory=list)
     roots: Roots = field(init=False)
@@ -47,6 +49,8 @@ def make_plan(result: SavedResult, result_digest: str, decisions: Mapping[str, D
         what = outcome(cluster, decisions)
         stays.update(document.place.path for document in what.stays if _is_file(document))  # type: ignore[misc]
         files = [pair for pair in what.goes if _is_file(pair[0])]
+        if what.goes:
+            plan.documents[cluster.number] = list(what.goes)
         plan.records += len(what.goes) - len(files)
         if files:
             plan.clusters[cluster.number] = files

@@ -97,6 +97,14 @@ class Roots:
         head, slash, name = path.rpartition("/")
         return Spot(resolved(head or slash or "."), _checked([name]))
 
+    def only_file(self) -> str | None:
+        """The input, if there is only one and it is a file."""
+        return next(iter(self._files)) if len(self._files) == 1 and not self._folders else None
+
+    def only_folder(self) -> str | None:
+        """The input, if there is only one and it is a folder."""
+        return next(iter(self._folders)) if len(self._folders) == 1 and not self._files else None
+
     def folders(self) -> frozenset[str]:
         """The directories among the inputs."""
         return frozenset(self._folders.values())
@@ -105,6 +113,11 @@ class Roots:
         """Each folder that files may be moved from."""
         parents = {resolved(path.rpartition("/")[0] or path[: path.startswith("/")] or ".") for path in self._files}
         return sorted({*self._folders.values(), *parents})
+
+
+def names_below(path: str) -> tuple[str, ...]:
+    """The way below a folder that a path of a result has there: its own, with nothing in it that leads elsewhere."""
+    return tuple("_up" if part == ".." else part for part in path.split("/") if part not in ("", "."))
 
 
 def _checked(parts: list[str]) -> tuple[str, ...]:
@@ -119,14 +132,9 @@ def look(name: str, at: int, size: int, digest: str, *, follow: bool = False) ->
     Raises:
         Left: it is gone, no regular file, or another.
     """
-    try:
-        file = os.open(to_fs(name), _FILE | (0 if follow else _NOFOLLOW), dir_fd=at)
-    except OSError as error:
-        raise Left(why(error)) from error
+    file = open_file(name, at, follow=follow)
     try:
         info = os.fstat(file)
-        if not stat.S_ISREG(info.st_mode):
-            raise Left("is no regular file any more")
         if info.st_size != size or digest_of(file) != digest:
             raise Left("has changed since the scan")
         return info
@@ -134,6 +142,22 @@ def look(name: str, at: int, size: int, digest: str, *, follow: bool = False) ->
         raise Left(why(error)) from error
     finally:
         os.close(file)
+
+
+def open_file(name: str, at: int, *, follow: bool = False) -> int:
+    """A regular file, open for reading; ``follow``: it may be a symbolic link.
+
+    Raises:
+        Left: it is gone, or none.
+    """
+    try:
+        file = os.open(to_fs(name), _FILE | (0 if follow else _NOFOLLOW), dir_fd=at)
+    except OSError as error:
+        raise Left(why(error)) from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Left("is no regular file any more")
+    return file
 
 
 def digest_of(file: int) -> str:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dedup.applying import _calls
-from dedup.applying._apply import LeftAlone, at_work
+from dedup.applying._alone import at_work
+from dedup.applying._apply import LeftAlone
 from dedup.applying._journal import JOURNAL, Journal, Move
 from dedup.applying._spots import Left, look, open_folder, resolved, stop_if_full, transfer, why
 

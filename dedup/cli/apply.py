@@ -1,4 +1,4 @@
-"""``dedup apply``: the dropped files of a result go to a quarantine."""
+"""``dedup apply``: the dropped files of a result go to a quarantine, or a cleaned corpus is written."""
 
 from __future__ import annotations
 
@@ -16,45 +16,72 @@ if TYPE_CHECKING:
 _SHOWN = 10  # files that are named, unless --verbose or --json
 
 
-@click.command("apply", short_help="Move the dropped files of a result to a quarantine; a dry run unless --yes.")
+@click.command("apply", short_help="Move the dropped files of a result away, or write the corpus without them.")
 @click.argument("result", metavar="RESULT")
 @click.option("--yes", is_flag=True, help="Do it, rather than say what would be done.")
 @click.option("--move-to", "quarantine", metavar="FOLDER", help="The quarantine: a new or empty folder, or that of an "
               "apply that was interrupted.")  # fmt: skip
+@click.option("-o", "--output", "clean", metavar="CLEAN", help="Write what the inputs are without the dropped "
+              "documents: a new or empty folder, or a new file where the only input is one.")  # fmt: skip
 @click.option("--decisions", metavar="FILE", help="Decisions of a review; by default those beside RESULT, if any.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, with every file.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every file, not only the first few.")
 def command(
-    result: str, yes: bool, quarantine: str | None, decisions: str | None, as_json: bool, verbose: bool
+    result: str,
+    yes: bool,
+    quarantine: str | None,
+    clean: str | None,
+    decisions: str | None,
+    as_json: bool,
+    verbose: bool,
 ) -> None:
-    """Move the files that a result drops to a quarantine folder, below their own paths.
+    """Move the files that a result drops to a quarantine folder, or write a cleaned corpus and leave them alone.
 
-    Without --yes nothing is changed: what would be done is shown. Each file is looked at first, and so is the one
-    kept for it; if one of them is gone or has changed, their cluster is left alone, and the exit status is 3.
-    `dedup undo FOLDER` takes everything back.
+    Without --yes nothing is changed: what would be done is shown. Each document is looked at first, and so is the one
+    kept for it; if one of them is gone or has changed, their cluster is left as it is, and the exit status is 3.
+    `dedup undo FOLDER` takes everything back that was moved.
 
     \b
     Examples:
       dedup apply result.jsonl
       dedup apply result.jsonl --yes --move-to quarantine
       dedup undo quarantine
+      dedup apply result.jsonl --yes -o cleaned
     """
     posix_only()
-    if yes and quarantine is None:
-        raise click.UsageError("--yes needs a folder to move the files to: --move-to FOLDER")
+    if clean is not None and quarantine is not None:
+        raise click.UsageError("--move-to and -o are two ways to apply a result; give one of them")
+    if yes and clean is None and quarantine is None:
+        raise click.UsageError(
+            "--yes needs a folder: --move-to FOLDER to move the files to, or -o CLEAN to copy the rest"
+        )
+    plan = _plan(result, decisions)
+    most = None if verbose else _SHOWN
+    if clean is not None:
+        from dedup import applying
+        from dedup.cli import cleaned
+
+        done = applying.clean(plan, clean, write=yes)
+        _say(cleaned.record(plan, done, yes), cleaned.lines(plan, done, yes, most), as_json)
+        if done.left or cleaned.unread(done):
+            exits.leave(exits.UNREAD)
+        return
     from dedup.applying import apply
 
-    plan = _plan(result, decisions)
     applied = apply(plan, quarantine if yes else None)
-    if as_json:
-        from dedup.writers import encode_line
-
-        click.echo(encode_line(_record(plan, applied, yes)), nl=False)
-    else:
-        for line in _lines(plan, applied, yes, quarantine, None if verbose else _SHOWN):
-            click.echo(line)
+    _say(_record(plan, applied, yes), _lines(plan, applied, yes, quarantine, most), as_json)
     if applied.left:
         exits.leave(exits.UNREAD)
+
+
+def _say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    from dedup.writers import encode_line
+
+    if as_json:
+        click.echo(encode_line(record), nl=False)
+    else:
+        for line in lines:
+            click.echo(line)
 
 
 def posix_only() -> None:
@@ -98,19 +125,20 @@ def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most
 
     verb = "moved" if yes else "would be moved"
     where = f" to {visible(quarantine)}" if quarantine else ""
-    lines = [f"{_files(len(applied.moved))} ({applied.bytes:,} bytes) {verb}{where}"]
+    lines = [f"{files(len(applied.moved))} ({applied.bytes:,} bytes) {verb}{where}"]
     lines += [f"  {visible(gone.id)}  (for {visible(stays.id)})" for gone, stays in applied.moved[:most]]
-    lines += _more(len(applied.moved), most)
+    lines += more(len(applied.moved), most)
     if applied.earlier:
-        lines.append(f"{_files(applied.earlier)} had been moved before")
+        lines.append(f"{files(applied.earlier)} had been moved before")
     if plan.records:
         lines.append(f"{plan.records:,} more dropped documents are no files of their own and stay where they are")
+        lines.append("(-o CLEAN writes the corpus without them)")
     for number in plan.overruled:
         lines.append(f"cluster {number}: its representative stays, since other documents go for it alone")
     if applied.left:
-        lines.append(f"{_files(len(applied.left))} left alone:")
+        lines.append(f"{files(len(applied.left))} left alone:")
         lines += [f"  {visible(left.path)}: {visible(left.what)}" for left in applied.left[:most]]
-        lines += _more(len(applied.left), most)
+        lines += more(len(applied.left), most)
     if not yes and applied.moved:
         lines.append("nothing was changed: add --yes --move-to FOLDER to do it")
     elif applied.moved:
@@ -118,9 +146,11 @@ def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most
     return lines
 
 
-def _files(count: int) -> str:
+def files(count: int) -> str:
+    """A number of files, in words."""
     return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
-def _more(count: int, most: int | None) -> list[str]:
+def more(count: int, most: int | None) -> list[str]:
+    """How many are not named, if not all are."""
     return [] if most is None or count <= most else [f"  and {count - most:,} more (--verbose names all)"]

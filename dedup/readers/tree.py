@@ -195,7 +195,8 @@ class _Lister:
         """Whether an entry is a folder or a file to read; if not, why goes into the listing."""
         mode = info.st_mode
         regular = stat.S_ISREG(mode)
-        if regular and (is_unfinished(part) or self._excluded.holds(name, info)):
+        unfinished = is_unfinished(part) and (regular or stat.S_ISDIR(mode))
+        if unfinished or (regular and self._excluded.holds(name, info)):
             self._listing.own.append(name)
         elif part.startswith(".") and not self._hidden:
             # A hidden result of ours leaves no record either, or the place of one would change the next.
