@@ -17,7 +17,7 @@ from dedup.applying._spots import Left, digest_of, open_file
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Drop, Kept, Reason, Skipped
-from dedup.readers.cut import Counting, cut
+from dedup.readers.cut import Counting, cut, pieces_of
 from dedup.readers.formats import format_of
 from dedup.readers.pack import PACKERS
 from dedup.readers.reading import read
@@ -172,7 +172,7 @@ def _write(source: Source, out: IO[bytes], gone: list[Kept | Drop]) -> None:
     starts = np.array([place.offset for place in places], np.int64)
     lengths = np.array([place.length for place in places], np.int64)
     with fresh() as stream:  # behind each line is its newline, which the last one of all may lack
-        cut(stream, Counting(out), starts, starts + lengths + 1, alone=False, whole=None)
+        cut(pieces_of(stream), Counting(out), starts, starts + lengths + 1, alone=False)
 
 
 class _Written(io.RawIOBase):
