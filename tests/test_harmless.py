@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import prose
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_terminal import BIDI, TEXTS
 
@@ -24,7 +24,7 @@ from dedup.cli import main
 
 pytestmark = pytest.mark.once
 
-OUR_COLOURS = re.compile(r"\x1b\[(?:0|1|2|7|9|31|32|33|36)(?:;(?:4|7|9|36))*m")
+OUR_COLOURS = re.compile(r"\x1b\[(?:0|1|2|32|33|36|1;36|31;9|32;4|1;31;7|1;32;7)m")
 
 
 def can_be_a_name(text: str) -> bool:
@@ -79,6 +79,7 @@ def assert_harmless(talk: str) -> None:
 
 
 @settings(max_examples=20)
+@example(text="word \u0301word ", other="\x1b[2J[-word \U000e0041word ", name="", folder="", colour="always")
 @given(text=TEXTS, other=TEXTS, name=NAMES | BYTES, folder=NAMES, colour=st.sampled_from(["always", "never"]))
 def test_what_is_said_of_files_is_harmless(text: str, other: str, name: str, folder: str, colour: str) -> None:
     words = prose("w", 60)
