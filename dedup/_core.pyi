@@ -97,9 +97,9 @@ def greedy(
     """
 
 def read_records(
-    chunk: bytes, text_field: bytes, id_field: bytes, path: bytes, first_line: int, first_offset: int, threads: int
-) -> tuple[bytes, I64, bytes, I64, I64, I64, I64, bytes, I64, int]:
-    """The records of whole lines of JSON; see `dedup._kernels.ReadRecords`.
+    chunk: Buffer, text_field: bytes, id_field: bytes, path: bytes, first_line: int, first_offset: int, threads: int
+) -> tuple[memoryview, I64, bytes, I64, I64, I64, I64, bytes, I64, int]:
+    """The records of whole lines of JSON, which are borrowed for the call; see `dedup._kernels.ReadRecords`.
 
     (texts, their offsets, ids, their offsets, line numbers from 1, where each line begins, bytes of
     each line, XXH3-128 of each line as 16 bytes a row, odd rows, number of lines).

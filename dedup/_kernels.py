@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from dedup._arrays import I64, U32, U64, HashSets, Pass, RecordRows, Sketches, Texts
+from dedup._arrays import I64, U32, U64, Buffer, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup.errors import KernelError
 from dedup.settings import Settings
 
@@ -56,11 +56,12 @@ class ReadRecords(Protocol):
 
     Plain is a line that is an object in valid JSON and UTF-8 whose text is a string and whose id is a
     string, a whole number of up to 18 digits, or not there (then its name is ``path:line``). All other
-    lines are odd rows. ``line`` and ``offset`` are the lines and bytes of the file before these.
+    lines are odd rows. ``line`` and ``offset`` are the lines and bytes of the file before these. Nobody
+    may write to the lines meanwhile.
     """
 
     def __call__(
-        self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
+        self, lines: Buffer, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
     ) -> RecordRows: ...
 
 

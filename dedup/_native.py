@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup import _core
-from dedup._arrays import I64, U32, U64, Changed, HashSets, Pairs, Pass, Places, RecordRows, Sketches, Texts
+from dedup._arrays import I64, U32, U64, Buffer, Changed, HashSets, Pairs, Pass, Places, RecordRows, Sketches, Texts
 from dedup._permutations import permutations
 from dedup.settings import SAMPLE_BITS, Settings
 
@@ -83,7 +83,7 @@ class NativeKernel:
         return Pass(keeper, shared, candidates, matches, limited, left_out, Pairs(*pairs))
 
     def read_records(
-        self, lines: bytes, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
+        self, lines: Buffer, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
     ) -> RecordRows:
         texts, text_ends, ids, id_ends, *_ = found = _core.read_records(
             lines, text_field.encode(), id_field.encode(), path, line, offset, threads

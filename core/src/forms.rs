@@ -5,8 +5,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use xxhash_rust::xxh3::xxh3_128;
-
+use crate::digest::digest;
 use crate::normalize::Normalizer;
 use crate::records;
 use crate::simd::Level;
@@ -68,7 +67,7 @@ impl Places<'_> {
             }
             file.read_at(part, start).ok()?;
         }
-        (xxh3_128(line).to_be_bytes() == self.digests[16 * row..][..16]).then_some(())
+        (digest(line).to_be_bytes() == self.digests[16 * row..][..16]).then_some(())
     }
 }
 
@@ -133,6 +132,7 @@ mod tests {
     use crate::texts::Source;
     use std::io::{Seek, SeekFrom, Write};
     use std::os::fd::AsRawFd;
+    use xxhash_rust::xxh3::xxh3_128;
 
     #[test]
     fn forms_are_made_again_unless_the_line_changed() {

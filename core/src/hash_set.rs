@@ -8,20 +8,21 @@ use crate::threads::Cancel;
 /// Buffers for leaving out doubles.
 #[derive(Default)]
 pub struct Distinct {
-    table: Vec<u64>,
-    kept: Vec<u64>,
+    table: Vec<u16>,
+    waiting: Vec<u64>,
     sorter: Sorter,
 }
 
-/// Above this many hashes sorting is as fast as a table that has left the cache.
+/// Above this many hashes sorting is as fast as a table that has left the cache. Their places have 16 bits.
 const TABLE_MOST: usize = 1 << 16;
 
-/// Rounds of `round` before what is left is compared by sorting.
-const ROUNDS: u32 = 4;
+/// Places of the table for each hash, as a power of two. With eight, one hash in seventeen finds its
+/// place taken.
+const SPARSE: u32 = 3;
 
 impl Distinct {
     /// The distinct ones of `hashes`, in no particular order. Uses up `hashes`.
-    pub fn of<'a>(&'a mut self, hashes: &'a mut Vec<u64>, cancel: &Cancel) -> &'a [u64] {
+    pub fn of<'a>(&mut self, hashes: &'a mut Vec<u64>, cancel: &Cancel) -> &'a [u64] {
         if hashes.len() > TABLE_MOST {
             self.sorter.sort(hashes, cancel);
             if !cancel.is_set() {
@@ -29,62 +30,60 @@ impl Distinct {
             }
             return hashes;
         }
-        let bits = (hashes.len() * 2).next_power_of_two().trailing_zeros().max(4);
-        self.table.clear();
-        self.table.resize(1 << bits, 0);
-        if self.kept.len() <= hashes.len() {
-            self.kept.resize(hashes.len() + 1, 0);
+        if self.waiting.len() <= hashes.len() {
+            self.waiting.resize(hashes.len() + 1, 0);
         }
-        let (mut kept, mut zero) = (0, false);
-        for number in 0..ROUNDS {
-            let shift = (16 * number, 64 - bits);
-            let new = &mut self.kept[kept..];
-            let (new, waiting, saw_zero) = round(hashes, &mut self.table, new, shift);
-            kept += new;
-            zero |= saw_zero;
-            hashes.truncate(waiting);
+        let (mut kept, mut waiting) = self.round::<0>(hashes);
+        for round in [Self::round::<16>, Self::round::<32>, Self::round::<48>] {
             if waiting == 0 {
                 break;
             }
+            // The front of `hashes` is settled, and behind it there is room for those that wait.
+            let rest = &mut hashes[kept..][..waiting];
+            rest.copy_from_slice(&self.waiting[..waiting]);
+            let (more, left) = round(self, rest);
+            (kept, waiting) = (kept + more, left);
         }
         // What waits now is distinct from what was kept, though not from each other.
-        hashes.sort_unstable();
-        hashes.dedup();
-        self.kept[kept..kept + hashes.len()].copy_from_slice(hashes);
-        kept += hashes.len();
-        self.kept[kept] = 0; // `kept` has one place more than there were hashes
-        &self.kept[..kept + usize::from(zero)]
+        let rest = &mut self.waiting[..waiting];
+        rest.sort_unstable();
+        hashes.truncate(kept);
+        hashes.extend(rest.chunk_by(|left, right| left == right).map(|same| same[0]));
+        hashes
     }
-}
 
-/// One pass over `hashes`: each looks at one place of the table. If that is free, the hash takes it
-/// and is new; if it holds the hash, it is a double; else it waits, at the front of `hashes`, for the
-/// next round, where other bits of it choose the place. Equal hashes fare alike: a place is never
-/// freed, so the second of two waits exactly when the first did. Nothing branches on the outcome,
-/// which no predictor could guess.
-///
-/// Zero marks a free place, so a hash that is zero is only reported. Returns how many are new, how
-/// many wait, and whether there was a zero.
-fn round(
-    hashes: &mut [u64],
-    table: &mut [u64],
-    new: &mut [u64],
-    (left, right): (u32, u32),
-) -> (usize, usize, bool) {
-    let (mut kept, mut waiting, mut zero) = (0, 0, false);
-    for i in 0..hashes.len() {
-        let hash = hashes[i];
-        let place = &mut table[(hash << left >> right) as usize];
-        let found = *place;
-        let free = found == 0;
-        *place = if free { hash } else { found };
-        zero |= hash == 0;
-        new[kept] = hash;
-        kept += usize::from(free & (hash != 0));
-        hashes[waiting] = hash;
-        waiting += usize::from(!free & (found != hash) & (hash != 0));
+    /// Leaves out doubles, as far as one look at the table tells: each hash writes its number to the
+    /// place that its bits from SHIFT on choose, and the last one to come there has it. A hash that
+    /// has its place is new and goes to the front of `hashes`; one that finds its equal there is a
+    /// double; any other waits for the next round, where other bits choose its place. Equal hashes
+    /// fare alike, but for the one that has the place. Nothing branches on the outcome, which no
+    /// predictor could guess, and the table need not be cleared: no place is read that was not written.
+    ///
+    /// Returns how many are new, and how many wait.
+    fn round<const SHIFT: u32>(&mut self, hashes: &mut [u64]) -> (usize, usize) {
+        let places = hashes.len().next_power_of_two() << SPARSE;
+        if self.table.len() < places {
+            self.table.resize(places, 0);
+        }
+        let table = &mut self.table[..places];
+        // The compiler sees that this is below the length.
+        let place = |hash: u64| (hash >> SHIFT) as usize & (places - 1);
+        for (number, &hash) in hashes.iter().enumerate() {
+            table[place(hash)] = number as u16;
+        }
+        let (waiting, mut kept, mut wait) = (&mut self.waiting[..hashes.len() + 1], 0, 0);
+        for number in 0..hashes.len() {
+            let hash = hashes[number];
+            // Whoever has the place comes later or is this one, so it is not overwritten yet.
+            let owner = usize::from(table[place(hash)]);
+            let differs = hashes[owner] != hash;
+            waiting[wait] = hash;
+            wait += usize::from(differs);
+            hashes[kept] = hash;
+            kept += usize::from(owner == number);
+        }
+        (kept, wait)
     }
-    (kept, waiting, zero)
 }
 
 /// Buffers for sorting.
@@ -279,7 +278,7 @@ mod tests {
     fn zero_is_a_hash() {
         let cancel = Cancel::new();
         assert_eq!(Distinct::default().of(&mut vec![0], &cancel), [0]);
-        assert_eq!(Distinct::default().of(&mut vec![5, 0, 5, 0], &cancel), [5, 0]);
+        assert_eq!(Distinct::default().of(&mut vec![5, 0, 5, 0], &cancel).len(), 2);
         let mut lookup = Lookup::default();
         lookup.build(&[0, 7, 0]);
         assert_eq!(lookup.count(&[0, 0, 1]), 1);

@@ -13,30 +13,11 @@ pub(crate) struct Quoted {
     pub(crate) escaped: bool,
 }
 
-impl Quoted {
-    /// Adds what it means to `to`. None: it has a lone surrogate.
-    pub(crate) fn unescape(self, line: &[u8], to: &mut Vec<u8>) -> Option<()> {
-        let mut rest = &line[self.inside];
-        if !self.escaped {
-            to.extend_from_slice(rest);
-            return Some(());
-        }
-        to.reserve(rest.len());
-        while let Some(plain) = memchr::memchr(b'\\', rest) {
-            to.extend_from_slice(&rest[..plain]);
-            let (meaning, length) = escape(&rest[plain..])?;
-            to.extend_from_slice(meaning.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = &rest[plain + length..];
-        }
-        to.extend_from_slice(rest);
-        Some(())
-    }
-}
-
-/// What an escape means, and how long it is. `Json::string` has checked its form.
+/// What the escape means that these bytes begin with, and how long it is. None: it is none, or half of
+/// a surrogate pair.
 fn escape(text: &[u8]) -> Option<(char, usize)> {
     let single = |meaning| Some((meaning, 2));
-    match text[1] {
+    match text.get(1)? {
         b'n' => single('\n'),
         b't' => single('\t'),
         b'r' => single('\r'),
@@ -54,7 +35,8 @@ fn escape(text: &[u8]) -> Option<(char, usize)> {
             let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
             Some((char::from_u32(code)?, 12))
         }
-        other => single(char::from(other)),
+        &other @ (b'"' | b'\\' | b'/') => single(char::from(other)),
+        _ => None,
     }
 }
 
@@ -177,27 +159,81 @@ impl Json<'_> {
             }
         }
     }
+
+    /// Goes past a string and adds what it means to `to`. None: it isn't one, or has a lone surrogate;
+    /// a part of it may have been added then.
+    pub(crate) fn meaning(&mut self, to: &mut Vec<u8>) -> Option<()> {
+        self.byte(b'"')?;
+        loop {
+            self.at = copied(self.line, self.at, to)?;
+            match self.line[self.at] {
+                b'"' => {
+                    self.at += 1;
+                    return Some(());
+                }
+                b'\\' => {
+                    let (meaning, length) = escape(&self.line[self.at..])?;
+                    match u8::try_from(meaning) {
+                        Ok(byte) if byte.is_ascii() => to.push(byte),
+                        _ => to.extend_from_slice(meaning.encode_utf8(&mut [0; 4]).as_bytes()),
+                    }
+                    self.at += length;
+                }
+                _ => return None, // a control character
+            }
+        }
+    }
 }
 
 /// The first quote, backslash or control character from here on; None if the line ends before one.
 fn special(line: &[u8], mut at: usize) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
-    while let Some(block) = line.get(at..at + 16) {
-        use std::arch::x86_64::*;
-        // SAFETY: SSE2 is part of x86-64, and the block has 16 bytes.
-        let found = unsafe {
-            let bytes = _mm_loadu_si128(block.as_ptr().cast());
-            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-            // Unsigned less than 32: the larger of it and 31 is 31.
-            let control = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(31)), _mm_set1_epi8(31));
-            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
-        };
+    while let Some(block) = line[at..].first_chunk() {
+        let found = specials(block);
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize);
         }
-        at += 16;
+        at += block.len();
     }
-    let rest = line.get(at..)?;
-    rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 32).map(|found| at + found)
+    line[at..].iter().position(is_special).map(|found| at + found)
+}
+
+/// The same, and what is before it is added to `to`; all of it if the line ends.
+fn copied(line: &[u8], mut at: usize, to: &mut Vec<u8>) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    while let Some(block) = line[at..].first_chunk() {
+        // All of it is copied and then cut, so that nothing waits for how much of it is wanted.
+        to.extend_from_slice(block);
+        let found = specials(block);
+        if found != 0 {
+            let before = found.trailing_zeros() as usize;
+            to.truncate(to.len() - block.len() + before);
+            return Some(at + before);
+        }
+        at += block.len();
+    }
+    let rest = &line[at..];
+    let found = rest.iter().position(is_special);
+    to.extend_from_slice(&rest[..found.unwrap_or(rest.len())]);
+    found.map(|found| at + found)
+}
+
+fn is_special(byte: &u8) -> bool {
+    *byte == b'"' || *byte == b'\\' || *byte < 32
+}
+
+/// A bit for each quote, backslash or control character.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn specials(block: &[u8; 16]) -> u32 {
+    use std::arch::x86_64::*;
+    // SAFETY: SSE2 is part of x86-64, and the block has 16 bytes.
+    unsafe {
+        let bytes = _mm_loadu_si128(block.as_ptr().cast());
+        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        // Unsigned less than 32: the larger of it and 31 is 31.
+        let control = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(31)), _mm_set1_epi8(31));
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)) as u32
+    }
 }

@@ -5,6 +5,7 @@
 
 mod ascii;
 mod chars;
+pub mod digest;
 pub mod forms;
 mod hash_set;
 mod json;
@@ -16,6 +17,7 @@ pub mod search;
 pub mod shingles;
 pub mod simd;
 pub mod sketch;
+mod spare;
 pub mod stages;
 mod table;
 pub mod texts;

@@ -5,7 +5,7 @@
 //! `a[k] * fmix32(h) + b[k]` modulo 2^32, with h the low 32 bits and fmix32 the finaliser of
 //! MurmurHash3 (A. Appleby). The sketch has the least value for each permutation.
 
-use xxhash_rust::xxh3::{xxh3_128, xxh3_64_with_seed, Xxh3};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::simd::Level;
 use crate::threads::Cancel;
@@ -216,21 +216,6 @@ pub fn band_hashes(sketch: &[u32], rows: usize, bytes: &mut Vec<u8>, out: &mut [
     }
 }
 
-/// XXH3-128 with seed 0, high half first; of a part of the text if cancelled.
-pub fn digest(text: &[u8], cancel: &Cancel) -> [u64; 2] {
-    /// Longer texts go by in parts of this, with a look at the cancel flag between.
-    const PART: usize = 1 << 24;
-    let hash = if text.len() <= PART {
-        xxh3_128(text)
-    } else {
-        let mut state = Xxh3::new();
-        let parts = text.chunks(PART).take_while(|_| !cancel.is_set());
-        parts.for_each(|part| state.update(part));
-        state.digest128()
-    };
-    [(hash >> 64) as u64, hash as u64]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,20 +261,5 @@ mod tests {
         band_hashes(&[1, 2, 3, 4, 5], 2, &mut bytes, &mut out);
         assert_eq!(out[0], xxh3_64_with_seed(&[1, 0, 0, 0, 2, 0, 0, 0], 0));
         assert_eq!(out[1], xxh3_64_with_seed(&[3, 0, 0, 0, 4, 0, 0, 0], 1));
-    }
-
-    #[test]
-    fn digest_of_nothing() {
-        // XXH3-128 of the empty input with seed 0: xxHash's own sanity test.
-        let cancel = Cancel::new();
-        assert_eq!(digest(b"", &cancel), [0x99AA_06D3_0147_98D8, 0x6001_C324_468D_497F]);
-    }
-
-    #[test]
-    fn digest_of_a_long_text() {
-        let text: Vec<u8> =
-            (0..(1 << 24) + 4321).map(|i: u32| i.wrapping_mul(40_503).to_le_bytes()[1]).collect();
-        let hash = xxh3_128(&text);
-        assert_eq!(digest(&text, &Cancel::new()), [(hash >> 64) as u64, hash as u64]);
     }
 }

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use crate::json::{Json, Quoted};
+use crate::digest::digest;
+use crate::json::Json;
+use crate::spare;
 use crate::stages::Lists;
 use crate::texts::Error;
 use crate::threads::{Cancel, Workers};
@@ -69,13 +69,14 @@ pub fn read(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Vec<Records>, Error> {
-    let pieces = line_pieces(chunk);
+    let pieces = line_pieces(chunk, if workers.count() > 1 { PIECE } else { chunk.len() });
     // Lines are counted first: those without an id are named by their number.
+    let but_last = pieces[..pieces.len().saturating_sub(1)].to_vec();
     let counts =
-        workers.map(pieces.clone(), || (), |(), piece| Ok::<_, Error>(newlines(&chunk[piece])))?;
-    let lines_before = counts.iter().scan(names.first_line, |sum, count| {
+        workers.map(but_last, || (), |(), piece| Ok::<_, Error>(newlines(&chunk[piece])))?;
+    let lines_before = std::iter::once(0).chain(counts).scan(names.first_line, |sum, count| {
         *sum += count;
-        Some(*sum - count)
+        Some(*sum)
     });
     let items = pieces.into_iter().zip(lines_before).collect();
     let mut found = workers.map(
@@ -97,12 +98,12 @@ pub fn read(
     Ok(found)
 }
 
-/// Cuts a chunk behind newlines, into pieces of about `PIECE` bytes.
-fn line_pieces(chunk: &[u8]) -> Vec<Range<usize>> {
+/// Cuts a chunk behind newlines, into pieces of about `size` bytes.
+fn line_pieces(chunk: &[u8], size: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut first = 0;
     while first < chunk.len() {
-        let middle = chunk.len().min(first + PIECE);
+        let middle = chunk.len().min(first + size);
         let end = memchr::memchr(b'\n', &chunk[middle..])
             .map_or(chunk.len(), |length| middle + length + 1);
         pieces.push(first..end);
@@ -118,6 +119,7 @@ fn newlines(bytes: &[u8]) -> usize {
 /// Reads lines, of which the last may lack its newline.
 pub fn records(chunk: &[u8], names: Names) -> Records {
     let mut found = Records::default();
+    found.texts.values = spare::bytes(chunk.len());
     let mut first = 0;
     while first < chunk.len() {
         let end =
@@ -136,7 +138,7 @@ impl Records {
     fn row(&mut self, line: &[u8], start: usize, names: &Names) {
         let (texts, ids) = (self.texts.values.len(), self.ids.values.len());
         let number = names.first_line + self.count;
-        match std::str::from_utf8(line).ok().and_then(|_| self.plain(line, &names.fields)) {
+        match simdutf8::basic::from_utf8(line).ok().and_then(|_| self.plain(line, &names.fields)) {
             Some(true) => {}
             Some(false) => {
                 self.ids.values.extend_from_slice(names.path);
@@ -153,14 +155,12 @@ impl Records {
         self.lines.push(number as i64);
         self.starts.push((names.first_offset + start) as i64);
         self.lengths.push(line.len() as i64);
-        self.digests.extend_from_slice(&xxh3_128(line).to_be_bytes());
+        self.digests.extend_from_slice(&digest(line).to_be_bytes());
     }
 
     /// Adds the text and the id of a plain record; whether it has an id. None: it isn't plain.
     fn plain(&mut self, line: &[u8], fields: &Fields) -> Option<bool> {
-        let (text, id) = find(line, fields)?;
-        text.unescape(line, &mut self.texts.values)?;
-        match id {
+        match find(line, fields, &mut self.texts.values)? {
             None => Some(false),
             Some(id) => self.id(line, id).map(|()| true),
         }
@@ -169,7 +169,7 @@ impl Records {
     /// Adds an id that is a string, or a whole number that isn't too long.
     fn id(&mut self, line: &[u8], place: Range<usize>) -> Option<()> {
         if line[place.start] == b'"' {
-            return Json { line, at: place.start }.string()?.unescape(line, &mut self.ids.values);
+            return Json { line, at: place.start }.meaning(&mut self.ids.values);
         }
         let digits = &line[place];
         let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
@@ -182,13 +182,14 @@ impl Records {
 
 /// The text in a line that was a plain record, added to `to`. None: it is none any more.
 pub(crate) fn text(line: &[u8], field: &[u8], to: &mut Vec<u8>) -> Option<()> {
-    find(line, &Fields { text: field, id: field })?.0.unescape(line, to)
+    find(line, &Fields { text: field, id: field }, to).map(drop)
 }
 
-/// The text of a record, and the place of its id if it has one. None: it isn't plain.
-fn find(line: &[u8], fields: &Fields) -> Option<(Quoted, Option<Range<usize>>)> {
+/// Adds the text of a record to `to`; the place of its id if it has one. None: it isn't plain, and
+/// what was added means nothing.
+fn find(line: &[u8], fields: &Fields, to: &mut Vec<u8>) -> Option<Option<Range<usize>>> {
     let mut json = Json { line, at: 0 };
-    let (mut text, mut id) = (None, None);
+    let (before, mut found, mut id) = (to.len(), false, None);
     json.space();
     json.byte(b'{')?;
     json.space();
@@ -205,7 +206,9 @@ fn find(line: &[u8], fields: &Fields) -> Option<(Quoted, Option<Range<usize>>)> 
             let value = json.at;
             // Of a name that comes twice the last value counts.
             if line[name.inside.clone()] == *fields.text {
-                text = Some(json.string()?);
+                to.truncate(before);
+                json.meaning(to)?;
+                found = true;
             } else {
                 json.value(0)?;
             }
@@ -224,12 +227,13 @@ fn find(line: &[u8], fields: &Fields) -> Option<(Quoted, Option<Range<usize>>)> 
     if json.at != line.len() {
         return None;
     }
-    Some((text?, id))
+    found.then_some(id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xxhash_rust::xxh3::xxh3_128;
 
     fn names(first_line: usize) -> Names<'static> {
         Names {
@@ -339,7 +343,7 @@ mod tests {
         for threads in [1, 3] {
             let workers = Workers::new(threads).unwrap();
             let pieces = read(chunk.as_bytes(), names(0), &workers, &Cancel::new()).unwrap();
-            assert!(pieces.len() > 5);
+            assert!((pieces.len() > 5) == (threads > 1));
             let joined = |of: fn(&Records) -> &Vec<i64>| {
                 pieces.iter().flat_map(of).copied().collect::<Vec<_>>()
             };

@@ -1,5 +1,6 @@
 //! Everything a scan keeps of a text, in one pass while the text is in the cache.
 
+use crate::digest;
 use crate::hash_set::Sorter;
 use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
@@ -127,7 +128,7 @@ impl<'a> Sketcher<'a> {
             return Err(Error::Cancelled);
         }
         forms.push(if settings.keep_forms { form } else { &[] }, cancel);
-        digest.copy_from_slice(&minhash::digest(form, cancel));
+        digest.copy_from_slice(&digest::halves(form, cancel));
         let (by, mixed) = (settings.permutations, &mut self.mixed);
         minhash::sketch(self.level, set, by, mixed, &mut self.sketch, cancel);
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);

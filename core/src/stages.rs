@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::digest;
 use crate::hash_set::{Lookup, Sorter};
 use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
@@ -128,7 +129,7 @@ pub fn exact_digests(
             if cancel.is_set() {
                 return Err(Error::Cancelled);
             }
-            digest.copy_from_slice(&minhash::digest(texts.get(text, spare), cancel));
+            digest.copy_from_slice(&digest::halves(texts.get(text, spare), cancel));
         }
         Ok(())
     })?;

@@ -22,27 +22,25 @@ class TooLong(NamedTuple):
     length: int
 
 
-def whole_lines(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
+def whole_lines(stream: io.BufferedReader, limit: int) -> Iterator[memoryview | TooLong]:
     """Pieces of some megabytes, each of whole lines; the last may lack its newline.
 
-    A stream that breaks off raises after every whole line before the fault has come out.
+    A piece is good until the next one is asked for: then its memory is used again. (New memory for each cost more than
+    to read the file.) A stream that breaks off raises after every whole line before the fault has come out.
 
     Args:
         stream: is read once.
         limit: bytes of a line at most, its newline not counted; of a longer one no more than this is ever held.
     """
     for piece in _pieces(stream, limit):
-        if isinstance(piece, bytes) and len(piece) > limit:
+        if isinstance(piece, memoryview) and len(piece) > limit:
             yield from _without_long(piece, limit)
         else:
             yield piece
 
 
-def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
-    """The same, but lines that are whole in a piece may be too long.
-
-    Everything is read to its place in one buffer that is used again, and copied once, as a piece.
-    """
+def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[memoryview | TooLong]:
+    """The same, but lines that are whole in a piece may be too long."""
     buffer = bytearray(CHUNK)
     size = 0  # bytes that are in the buffer
     rest = 0  # of the line at their end, which goes on
@@ -53,7 +51,7 @@ def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
             count = _read(stream, buffer, size)
         except (Refused, Damaged, OSError):
             if size > rest:
-                yield _first(buffer, size - rest)
+                yield from _first(buffer, size - rest)
             raise
         if not count:
             break
@@ -62,26 +60,26 @@ def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
         rest = size - end if end else rest + count
         if rest > limit:
             if size > rest:
-                yield _first(buffer, size - rest)
+                yield from _first(buffer, size - rest)
             length, following = _skip_line(stream, rest)
             yield TooLong(length)
             buffer = bytearray(following).ljust(CHUNK)
             size = len(following)
             rest = size - following.rfind(b"\n") - 1
         elif size == len(buffer) and size > rest:
-            yield _first(buffer, size - rest)
+            yield from _first(buffer, size - rest)
             if size > 2 * CHUNK:
                 buffer = buffer[size - rest : size].ljust(CHUNK)
             else:
                 buffer[:rest] = buffer[size - rest : size]
             size = rest
     if size:
-        yield _first(buffer, size)
+        yield from _first(buffer, size)
 
 
-def _first(buffer: bytearray, size: int) -> bytes:
-    with memoryview(buffer) as view:
-        return bytes(view[:size])
+def _first(buffer: bytearray, size: int) -> Iterator[memoryview]:
+    with memoryview(buffer).toreadonly() as whole, whole[:size] as piece:
+        yield piece
 
 
 def _read(stream: io.BufferedReader, buffer: bytearray, at: int) -> int:
@@ -101,18 +99,20 @@ def _skip_line(stream: io.BufferedReader, length: int) -> tuple[int, bytes]:
     return length, b""
 
 
-def _without_long(piece: bytes, limit: int) -> Iterator[bytes | TooLong]:
+def _without_long(piece: memoryview, limit: int) -> Iterator[memoryview | TooLong]:
     """The lines of a piece, those that are too long apart from the others."""
     ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == 10) + 1
-    if not piece.endswith(b"\n"):
+    if piece[-1] != ord("\n"):
         ends = np.append(ends, len(piece) + 1)  # as if it had its newline
     starts = np.concatenate(([0], ends[:-1]))
     done = 0
     for long in np.flatnonzero(ends - starts - 1 > limit).tolist():
         start, end = int(starts[long]), min(int(ends[long]), len(piece))
         if start > done:
-            yield piece[done:start]
+            with piece[done:start] as part:
+                yield part
         yield TooLong(end - start)
         done = end
     if done < len(piece):
-        yield piece[done:]
+        with piece[done:] as part:
+            yield part

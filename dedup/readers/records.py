@@ -159,7 +159,7 @@ class RecordFile:
             if texts.count:
                 yield texts
 
-    def _chunk(self, lines: bytes) -> Texts:
+    def _chunk(self, lines: memoryview) -> Texts:
         """The texts of whole lines, one after another."""
         found = []
         offset = self._offset
@@ -171,7 +171,7 @@ class RecordFile:
                 found.append(text)
         return Texts(b"".join(found), offsets_of([len(text) for text in found]))
 
-    def _chunk_natively(self, lines: bytes) -> Texts:
+    def _chunk_natively(self, lines: memoryview) -> Texts:
         """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
         assert self._kernel.read_records is not None
         fields = self._text_fields[0], self._settings.id_field
@@ -186,7 +186,7 @@ class RecordFile:
             if odd < len(rows.lines):
                 self.line = int(rows.lines[odd])
                 start = int(rows.starts[odd])
-                raw = lines[start - self._offset : start - self._offset + int(rows.lengths[odd])]
+                raw = bytes(lines[start - self._offset : start - self._offset + int(rows.lengths[odd])])
                 text = self._one(raw, start)
                 if text is not None:
                     parts.append(text)

@@ -91,8 +91,9 @@ class Rows:
         for piece in self._pieces:
             if isinstance(piece, TooLong):
                 raise self._endless()
-            self.cells.look_at(piece)
-            for line in piece.splitlines(keepends=True):
+            lines = bytes(piece)
+            self.cells.look_at(lines)
+            for line in lines.splitlines(keepends=True):
                 if self._held > self._limit:
                     raise self._endless()
                 self._held += len(line)

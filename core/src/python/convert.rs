@@ -2,7 +2,7 @@
 //!
 //! What other Python threads might change while the GIL is released is copied first (offsets,
 //! hashes, sketches, pairs), but for the texts: `bytes` are borrowed, as they never change, and
-//! other buffers are read as `texts::SharedBytes` says. `borrowed` is the one exception.
+//! other buffers are read as `texts::SharedBytes` says. `borrowed` and `blobs::Lent` are the exceptions.
 
 use std::fmt::Display;
 use std::mem::MaybeUninit;
@@ -18,7 +18,7 @@ use pyo3::types::PyBytes;
 
 use crate::forms::{Places, Stored};
 use crate::stages::Lists;
-use crate::texts::{Error, SharedBytes, Source, Texts};
+use crate::texts::Error;
 use crate::threads::{Cancel, Workers, MAX_THREADS};
 
 /// Below this many bytes a call is over before Ctrl-C could be noticed.
@@ -82,33 +82,6 @@ pub(super) fn i64s(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
 
 pub(super) fn u32s(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
     Ok(copied(name, "uint32 array", 1, array)?.0)
-}
-
-/// The argument that holds the bytes of all texts, kept alive.
-pub(super) enum Blob<'py> {
-    Bytes(Bound<'py, PyBytes>),
-    Buffer(PyBuffer<u8>),
-}
-
-impl<'py> Blob<'py> {
-    pub(super) fn new(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Blob<'py>> {
-        if let Ok(bytes) = object.cast::<PyBytes>() {
-            return Ok(Blob::Bytes(bytes.clone()));
-        }
-        Ok(Blob::Buffer(buffer(name, "buffer of bytes", 1, object)?))
-    }
-
-    pub(super) fn texts(&self, offsets: &Bound<'_, PyAny>) -> PyResult<Texts<'_>> {
-        let source = match self {
-            Blob::Bytes(bytes) => Source::Fixed(bytes.as_bytes()),
-            // SAFETY: while the buffer is held its memory stays where it is, and it is held longer
-            // than the texts, which borrow from self.
-            Blob::Buffer(buffer) => Source::Shared(unsafe {
-                SharedBytes::new(buffer.buf_ptr().cast(), buffer.len_bytes())
-            }),
-        };
-        Texts::new(source, &i64s("offsets", offsets)?).map_err(|what| bad("offsets", what))
-    }
 }
 
 /// A new numpy array of zeros, and its buffer.
@@ -231,19 +204,19 @@ pub(super) fn offsets<'py, T>(py: Python<'py>, pieces: &[&Lists<T>]) -> PyResult
     Ok(column.array)
 }
 
-/// The pieces' values end to end in `to`, which has room for exactly them.
-pub(super) fn join<T: Copy + Send + Sync>(
+/// The parts end to end in `to`, which has room for exactly them.
+pub(super) fn join(
     py: Python<'_>,
-    pieces: &[&Lists<T>],
-    mut to: &mut [MaybeUninit<T>],
+    parts: &[&[u8]],
+    mut to: &mut [MaybeUninit<u8>],
     workers: &Workers,
 ) -> PyResult<()> {
-    let mut items = Vec::with_capacity(pieces.len());
-    let bytes = std::mem::size_of_val(to);
-    for piece in pieces {
-        let (part, rest) = to.split_at_mut(piece.values.len());
+    let mut items = Vec::with_capacity(parts.len());
+    let bytes = to.len();
+    for from in parts {
+        let (part, rest) = to.split_at_mut(from.len());
         // In stretches, between which the cancel flag is looked at.
-        items.extend(part.chunks_mut(SMALL).zip(piece.values.chunks(SMALL)));
+        items.extend(part.chunks_mut(SMALL).zip(from.chunks(SMALL)));
         to = rest;
     }
     run(py, bytes, |cancel| {
@@ -252,7 +225,7 @@ pub(super) fn join<T: Copy + Send + Sync>(
             || (),
             |_, (to, from)| {
                 // SAFETY: what is initialised may be seen as what may not be.
-                to.copy_from_slice(unsafe { &*(from as *const [T] as *const [MaybeUninit<T>]) });
+                to.copy_from_slice(unsafe { &*(from as *const [u8] as *const [MaybeUninit<u8>]) });
                 if cancel.is_set() {
                     Err(Error::Cancelled)
                 } else {
@@ -279,25 +252,23 @@ pub(super) fn joined_bytes<'py>(
         let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
         let bytes = Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyBytes>();
         let start = ffi::PyBytes_AsString(bytes.as_ptr()).cast();
-        join(py, pieces, std::slice::from_raw_parts_mut(start, size), workers)?;
+        let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
+        join(py, &parts, std::slice::from_raw_parts_mut(start, size), workers)?;
         bytes
     };
     Ok((bytes, offsets(py, pieces)?))
 }
 
-/// The hashes of all pieces as one array, and their offsets.
-pub(super) fn joined_hashes<'py>(
-    py: Python<'py>,
-    pieces: &[&Lists<u64>],
-    workers: &Workers,
-) -> PyResult<(Array<'py>, Array<'py>)> {
-    let size = pieces.iter().map(|piece| piece.values.len()).sum();
-    let mut column = Column::zeros(py, "uint64", &[size])?;
-    let values = column.values();
-    // SAFETY: `join` writes nothing but initialised values.
-    let values = unsafe { &mut *(values as *mut [u64] as *mut [MaybeUninit<u64>]) };
-    join(py, pieces, values, workers)?;
-    Ok((column.array, offsets(py, pieces)?))
+/// The items of a buffer in C order.
+///
+/// # Safety
+/// Nobody may write to them while the slice is in use.
+pub(super) unsafe fn slice_of<T: Element>(buffer: &PyBuffer<T>) -> &[T] {
+    match buffer.item_count() {
+        0 => &[],
+        // SAFETY: `count` items of this type (PyBuffer checked that), kept where they are by the buffer.
+        count => unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast(), count) },
+    }
 }
 
 /// The values of an array that nobody changes while the kernel works: borrowed, since these are large.
@@ -308,15 +279,9 @@ pub(super) fn borrowed<'a, T: Element>(
     array: &'a Bound<'_, PyAny>,
 ) -> PyResult<(PyBuffer<T>, &'a [T])> {
     let buffer = buffer::<T>(name, kind, dimensions, array)?;
-    let count = buffer.item_count();
-    let values = if count == 0 {
-        &[][..]
-    } else {
-        // SAFETY: `count` items of this type in C order, kept alive by the buffer that goes along. That
-        // no thread writes to them during the call is asked of the caller (`dedup._native`), who made
-        // these arrays and shares them with nobody.
-        unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast(), count) }
-    };
+    // SAFETY: kept alive by the buffer that goes along. That no thread writes to them during the call
+    // is asked of the caller (`dedup._native`), who made these arrays and shares them with nobody.
+    let values = unsafe { &*(slice_of(&buffer) as *const [T]) };
     Ok((buffer, values))
 }
 

@@ -2,14 +2,16 @@
 //!
 //! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `search`
 //! or `records`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
-//! does (`convert`).
+//! does (`convert`, `blobs`).
 
+mod blobs;
 mod convert;
 mod search;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use self::blobs::{joined_hashes, Blob};
 use self::convert::*;
 use crate::minhash::Permutations;
 use crate::simd::Level;

@@ -1,8 +1,9 @@
 //! The two functions that do more than a stage: reading records, and the greedy pass.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 
+use super::blobs::{joined_texts, Blob, Lent};
 use super::convert::*;
 use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
@@ -142,7 +143,7 @@ fn column<'py>(
 }
 
 type ReadRecords<'py> = (
-    Bound<'py, PyBytes>,
+    Bound<'py, PyMemoryView>,
     Array<'py>,
     Bound<'py, PyBytes>,
     Array<'py>,
@@ -158,7 +159,7 @@ type ReadRecords<'py> = (
 #[allow(clippy::too_many_arguments)] // the contract's
 pub(super) fn read_records<'py>(
     py: Python<'py>,
-    chunk: Bound<'py, PyBytes>,
+    chunk: Array<'py>,
     text_field: &[u8],
     id_field: &[u8],
     path: &[u8],
@@ -166,15 +167,16 @@ pub(super) fn read_records<'py>(
     first_offset: i64,
     threads: i64,
 ) -> PyResult<ReadRecords<'py>> {
-    let bytes = chunk.as_bytes();
+    let chunk = Lent::new("chunk", &chunk)?;
+    let bytes = chunk.bytes();
     let first_line = whole("first_line", first_line, 0, i64::MAX as usize)?;
     let first_offset = whole("first_offset", first_offset, 0, i64::MAX as usize)?;
     let workers = workers(threads)?;
     let names =
         Names { fields: Fields { text: text_field, id: id_field }, path, first_line, first_offset };
-    let pieces = run(py, bytes.len(), |cancel| records::read(bytes, names, &workers, cancel))?;
-    let (texts, text_ends) =
-        joined_bytes(py, &pieces.iter().map(|piece| &piece.texts).collect::<Vec<_>>(), &workers)?;
+    let mut pieces = run(py, bytes.len(), |cancel| records::read(bytes, names, &workers, cancel))?;
+    let texts = pieces.iter_mut().map(|piece| std::mem::take(&mut piece.texts)).collect();
+    let (texts, text_ends) = joined_texts(py, texts, &workers)?;
     let (ids, id_ends) =
         joined_bytes(py, &pieces.iter().map(|piece| &piece.ids).collect::<Vec<_>>(), &workers)?;
     let column = |of: fn(&Records) -> &Vec<i64>| -> PyResult<Array<'py>> {

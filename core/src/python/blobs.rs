@@ -1,0 +1,142 @@
+//! Bytes of many texts: as arguments, and as results whose memory is used again.
+
+use pyo3::buffer::PyBuffer;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
+
+use super::convert::{bad, buffer, i64s, join, offsets, slice_of, Array};
+use crate::spare;
+use crate::stages::Lists;
+use crate::texts::{SharedBytes, Source, Texts};
+use crate::threads::Workers;
+
+/// Bytes of the kernel's own that nobody can change; their memory is used again when they go.
+#[pyclass(frozen, module = "dedup._core")]
+pub(super) struct Made(Vec<u8>);
+
+#[pymethods]
+impl Made {
+    /// # Safety
+    /// As Python's buffer protocol asks: `view` may be written.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: std::ffi::c_int,
+    ) -> PyResult<()> {
+        let bytes = &slf.get().0;
+        let (start, length) = (bytes.as_ptr().cast_mut().cast(), bytes.len() as ffi::Py_ssize_t);
+        // SAFETY: as asked for; the object, of which the view holds a reference, keeps the bytes where
+        // they are, and says that they are read-only.
+        match unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, length, 1, flags) } {
+            0 => Ok(()),
+            _ => Err(PyErr::fetch(slf.py())),
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        spare::give_back(std::mem::take(&mut self.0));
+    }
+}
+
+/// These bytes as a `memoryview`.
+pub(super) fn made(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyMemoryView>> {
+    PyMemoryView::from(Bound::new(py, Made(bytes))?.as_any())
+}
+
+/// The argument that holds the bytes of all texts, kept alive.
+pub(super) enum Blob<'py> {
+    Bytes(Bound<'py, PyBytes>),
+    Made(PyBuffer<u8>),
+    Buffer(PyBuffer<u8>),
+}
+
+impl<'py> Blob<'py> {
+    pub(super) fn new(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Blob<'py>> {
+        if let Ok(bytes) = object.cast::<PyBytes>() {
+            return Ok(Blob::Bytes(bytes.clone()));
+        }
+        let buffer = buffer(name, "buffer of bytes", 1, object)?;
+        if let Ok(view) = object.cast::<PyMemoryView>() {
+            if view.getattr("obj")?.cast::<Made>().is_ok() {
+                return Ok(Blob::Made(buffer));
+            }
+        }
+        Ok(Blob::Buffer(buffer))
+    }
+
+    pub(super) fn texts(&self, offsets: &Bound<'_, PyAny>) -> PyResult<Texts<'_>> {
+        let source = match self {
+            Blob::Bytes(bytes) => Source::Fixed(bytes.as_bytes()),
+            // SAFETY: a part of the bytes of a `Made`, which don't change and are there while the
+            // buffer is held.
+            Blob::Made(buffer) => Source::Fixed(unsafe { slice_of(buffer) }),
+            // SAFETY: while the buffer is held its memory stays where it is, and it is held longer
+            // than the texts, which borrow from self.
+            Blob::Buffer(buffer) => Source::Shared(unsafe {
+                SharedBytes::new(buffer.buf_ptr().cast(), buffer.len_bytes())
+            }),
+        };
+        Texts::new(source, &i64s("offsets", offsets)?).map_err(|what| bad("offsets", what))
+    }
+}
+
+/// The argument's bytes, which nobody changes while the kernel works.
+pub(super) struct Lent(PyBuffer<u8>);
+
+impl Lent {
+    pub(super) fn new(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Lent> {
+        Ok(Lent(buffer(name, "buffer of bytes", 1, object)?))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: that no thread writes to them during the call is asked of the caller (`dedup._kernels`).
+        unsafe { slice_of(&self.0) }
+    }
+}
+
+/// The texts of all pieces end to end, and their offsets.
+pub(super) fn joined_texts<'py>(
+    py: Python<'py>,
+    mut pieces: Vec<Lists<u8>>,
+    workers: &Workers,
+) -> PyResult<(Bound<'py, PyMemoryView>, Array<'py>)> {
+    let ends = offsets(py, &pieces.iter().collect::<Vec<_>>())?;
+    let values = match &mut pieces[..] {
+        [piece] => std::mem::take(&mut piece.values),
+        _ => {
+            let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
+            joined(py, &parts, workers)?
+        }
+    };
+    pieces.into_iter().for_each(|piece| spare::give_back(piece.values));
+    Ok((made(py, values)?, ends))
+}
+
+/// The hashes of all pieces as one array, and their offsets.
+pub(super) fn joined_hashes<'py>(
+    py: Python<'py>,
+    pieces: &[&Lists<u64>],
+    workers: &Workers,
+) -> PyResult<(Array<'py>, Array<'py>)> {
+    let bytes = |piece: &&Lists<u64>| {
+        let values = &piece.values[..];
+        // SAFETY: any number is so many bytes.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+    };
+    let all = made(py, joined(py, &pieces.iter().map(bytes).collect::<Vec<_>>(), workers)?)?;
+    let array = py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?;
+    Ok((array, offsets(py, pieces)?))
+}
+
+/// The parts end to end, in memory that was used before.
+fn joined(py: Python<'_>, parts: &[&[u8]], workers: &Workers) -> PyResult<Vec<u8>> {
+    let size = parts.iter().map(|part| part.len()).sum();
+    let mut values = spare::bytes(size);
+    join(py, parts, &mut values.spare_capacity_mut()[..size], workers)?;
+    // SAFETY: `join` has written all of them.
+    unsafe { values.set_len(size) };
+    Ok(values)
+}
