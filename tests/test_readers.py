@@ -20,10 +20,12 @@ import xxhash
 import zstandard
 from conftest import ROOT, command_env, snapshot, write_tree
 
+from dedup._kernels import load_kernel
 from dedup.catalog import Catalog
 from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.readers import Rereader, fetch, open_one, read
+from dedup.readers.lines import CHUNK, whole_lines
 from dedup.settings import Settings
 
 DEFAULT = Settings()
@@ -648,3 +650,28 @@ def test_an_input_that_cannot_be_read_stops_everything(
 
 def test_this_file_is_run_from_the_checkout() -> None:
     assert Path(sys.modules["dedup"].__file__ or "").is_relative_to(ROOT)
+
+
+def test_a_piece_of_lines_is_not_read_when_its_memory_is_used_again() -> None:
+    stream = io.BufferedReader(io.BytesIO(b"a line of some length\n" * (CHUNK // 11)))
+    pieces = whole_lines(stream, 1 << 20)
+    first, kept = next(pieces), bytes(next(pieces))
+    assert isinstance(first, memoryview)
+    with pytest.raises(ValueError, match="released"):
+        first[0]
+    assert kept.replace(b"a line of some length\n", b"") == b""
+
+
+def test_texts_stay_what_they_were_while_others_are_read() -> None:
+    read = load_kernel().read_records
+    if read is None:
+        pytest.skip("the reference kernel reads no records")
+    batches = {}
+    for number in range(40):
+        texts = [f"{number}:{line} " * (line + number) for line in range(50)]
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+        rows = read(memoryview(lines), "text", "id", b"x", 0, 0, threads=1 + number % 2)
+        batches[number] = rows.texts, texts
+        batches.pop(number - 5 * (number % 3), None)  # some go early, and their memory is used again
+        for found, expected in batches.values():
+            assert [found.text(index) for index in range(found.count)] == expected
