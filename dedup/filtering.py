@@ -15,15 +15,12 @@ from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Limit, Place, Reason, Skipped
 from dedup.readers.cut import Counting, cut, whole_lines
+from dedup.readers.formats import A_RESULT
+from dedup.readers.marking import with_fate
 from dedup.readers.names import STDIN
-from dedup.readers.record_files import FIELD, Chosen, Emit, home_of
-from dedup.readers.records import BOM
+from dedup.readers.record_files import Chosen, Emit, home_of
 from dedup.readers.reread import open_again
-from dedup.readers.strict_json import NotJson, parse_json
 from dedup.result import Result
-from dedup.writers import encode_line
-
-A_RESULT = "standard input is a result of dedup, not records\nGive it the records themselves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,25 +240,3 @@ def _write_marked(pieces: Iterator[bytes], out: Counting, decided: _Decided) -> 
             position += len(line)
         out.write(b"".join(marked))
     return position
-
-
-def with_fate(line: bytes, fate: Mapping[str, Any], number: int) -> bytes:
-    """A line of JSON with the field `dedup` as its last; one that is no object stays as it is.
-
-    Raises:
-        InputError: it has that field already.
-    """
-    body = line.rstrip()
-    try:
-        record = parse_json(body.removeprefix(BOM))
-    except (NotJson, RecursionError):
-        return line
-    if not isinstance(record, dict):
-        return line
-    if FIELD in record:
-        raise InputError(
-            f"line {number} has a field {FIELD!r} already, and --emit all would add one\n"
-            "Take it out first, or use --emit kept"
-        )
-    field = encode_line({FIELD: dict(fate)})[1:-1]  # without its own brace and newline
-    return b"".join((body[:-1], b"," if record else b"", field, line[len(body) :]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import itertools
+import os
 import select
 import signal
 import subprocess
@@ -105,7 +108,7 @@ def test_pieces_and_emits_are_the_input(monkeypatch: pytest.MonkeyPatch) -> None
     copies = [lines[5], lines[8]]
     made = Settings(max_record=2500)
     for block in (1, 7, 64, 1000, 1 << 20):
-        monkeypatch.setattr("dedup.streaming.BLOCK", block)
+        monkeypatch.setattr("dedup.readers.arriving.BLOCK", block)
         kept, counts = run_on(stdin, made=made)
         assert kept == b"".join(line for line in lines if line not in copies)
         assert run_on(stdin, "dropped", made)[0] == b"".join(copies)
@@ -114,6 +117,79 @@ def test_pieces_and_emits_are_the_input(monkeypatch: pytest.MonkeyPatch) -> None
         assert (counts.bytes_in, counts.bytes_out) == (len(stdin), len(kept))
         marked = run_on(stdin, "all", made)[0].split(b"\n")
         assert marked[4].endswith(b'"dedup":{"kept":true}}') and marked[3].endswith(b'"skipped":"no-text"}}')
+
+
+ROWS = [
+    b"id,text,n\r\n", b'1,"' + " ".join(WORDS[:90]).encode() + b'\nover, two lines",x\r\n', b"\n",
+    b"2," + " ".join(WORDS[100:]).encode() + b",\n", b"3,too,many,fields\n", b"4,,\n",
+    b"5,\"" + " ".join(WORDS[:90]).upper().encode() + b'\r\nover two, lines!",y\n',
+    b'"6","""' + b"x" * 300 + b'""",z\n', b"\r\n", b'7,"' + b"x" * 300 + b'",',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("block", [1, 7, 64, 1000, 1 << 20])
+def test_rows_of_a_table_in_any_pieces(monkeypatch: pytest.MonkeyPatch, block: int, coding: str) -> None:
+    """Rows over several lines, blank lines, and rows that are none; what is dropped comes with the row of names."""
+    whole = b"".join(ROWS).decode().encode(coding)
+    size = 2 if coding == "utf-16" else 1
+    start = len(whole) - size * len(b"".join(ROWS))  # of its mark
+    places = [start + size * len(b"".join(ROWS[:at])) for at in range(len(ROWS) + 1)]
+    rows = [whole[: places[1]], *(whole[a:b] for a, b in itertools.pairwise(places[1:]))]
+    made = Settings(format="csv")
+    monkeypatch.setattr("dedup.readers.arriving.BLOCK", block)
+
+    kept, counts = run_on(whole, made=made)
+
+    assert kept == b"".join(row for at, row in enumerate(rows) if at not in (6, 9))
+    assert run_on(whole, "dropped", made)[0] == rows[0] + rows[6] + rows[9]
+    assert (counts.documents, counts.dropped, counts.not_compared) == (6, 2, {"bad-record": 1})
+    assert (counts.bytes_in, counts.bytes_out) == (len(whole), len(kept))
+    marked = list(csv.DictReader(io.StringIO(run_on(whole, "all", made)[0].decode(coding), newline="")))
+    fates = [orjson.loads(row["dedup"]) for row in marked if row["id"] != "3"]
+    assert [fate["kept"] for fate in fates] == [True, True, True, False, True, False]
+    assert (fates[3]["keep"], fates[5]["keep"]) == ("1", "6")
+    assert [name for name in marked[0] if name] == ["id", "text", "n", "dedup"]
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (b'id,text\n1,a b\n2,A B\n3,"never closed\n4,a b\n', "a quotation mark that opens in the row in line 4"),
+        (b"id,words\n1,a b\n2,A B\n", None),
+        (b"id,te\0xt\n1,a b\n", "a NUL at byte 5"),
+    ],
+)
+def test_what_is_no_table_passes_as_it_is(
+    table: bytes, why: str | None, monkeypatch: pytest.MonkeyPatch, run_dedup: Callable[..., Run]
+) -> None:
+    run = run_dedup("filter", "--streaming", "--format", "csv", input=table)
+    assert run.status == 3 and run.stdout == table.replace(b"2,A B\n", b"" if b"text" in table else b"2,A B\n")
+    assert f"could not be read to its end: {why}" in run.talk if why else "(1 no-text): passed on" in run.talk
+    monkeypatch.setattr("dedup.readers.arriving.BLOCK", 3)
+    assert run_on(table, made=Settings(format="csv"))[0] == run.stdout
+
+
+def test_a_table_that_breaks_off() -> None:
+    """Whole rows pass; that of which a part is missing doesn't, as in a file."""
+    rows = [b"id,text\n", *(b'%d,"%b\n"\n' % (n, prose(n, 50).encode()) for n in range(200))]
+    out, counts = run_on(gzip.compress(b"".join(rows))[:-600], made=Settings(format="csv"))
+    whole = len(out.split(b'"\n')) - 1
+    assert 10 < whole < 200 and out == b"".join(rows[: whole + 1])
+    assert counts.cut_off == f"the gzip data breaks off; row {whole} is the last that was read"
+
+
+@pytest.mark.parametrize("pack", [None, gzip.compress, zstandard.ZstdCompressor().compress], ids=["plain", "gz", "zst"])
+@pytest.mark.parametrize("format", ["csv", "tsv"])
+def test_a_table_is_decided_as_its_records_are(format: str, pack: Callable[[bytes], bytes] | None) -> None:
+    texts = [" ".join(WORDS[:100]), " ".join(WORDS[100:]), " ".join(WORDS[:98]), " ".join(WORDS[20:90]), "else"]
+    sign = "," if format == "csv" else "\t"
+    table = f"id{sign}text\n".encode() + b"".join(f"{n}{sign}{text}\n".encode() for n, text in enumerate(texts))
+    out, counts = run_on(pack(table) if pack else table, made=Settings(format=format))
+    kept = [line.split(sign)[0] for line in out.decode().splitlines()]
+    lines = run_on(b"".join(line_of(n, text) for n, text in enumerate(texts)))
+    assert kept[1:] == [str(orjson.loads(line)["id"]) for line in lines[0].splitlines()] == ["0", "1", "4"]
+    assert (counts.near, counts.contained) == (lines[1].near, lines[1].contained) == (1, 1)
 
 
 def test_memory_bounds_what_is_remembered() -> None:
@@ -202,6 +278,37 @@ def test_a_record_comes_out_before_the_next_goes_in(process: subprocess.Popen[by
     assert process.wait() == 130
     assert "two kept records can match (guarantee 2)" in talk and "(guarantee 5)" in talk
     assert "5 records: 4 kept, 1 dropped (1 exact, 0 near, 0 contained)" in talk
+
+
+def test_a_row_comes_out_before_the_next_goes_in(temporary: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dedup", "filter", "--streaming", "--format", "csv", "-q"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=command_env(temporary), bufsize=0,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout
+        for part, row in [
+            (b"id,text\n", b"id,text\n"), (b"1,one two\n", b"1,one two\n"), (b'2,"three\n', b""),
+            (b'four"\n', b'2,"three\nfour"\n'), (b"3,five\n", b"3,five\n"),
+        ]:  # fmt: skip
+            process.stdin.write(part)
+            assert b"".join(read_line(process.stdout) for _ in range(row.count(b"\n"))) == row
+        process.stdin.write(b"4,One; two\n")
+        process.stdin.close()
+        assert process.stdout.read() == b"" and process.wait() == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_is_no_fault_of_the_input(temporary: Path) -> None:
+    """It was said to be that standard input can't be read to its end, with exit status 3."""
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "dedup", "filter", "--streaming"],
+            input=line_of(1, "one"), stdout=full, stderr=subprocess.PIPE, env=command_env(temporary), check=False,
+        )  # fmt: skip
+
+    assert run.returncode == 2
+    assert b"the output can't be written: No space left on device" in run.stderr
+    assert b"could not be read" not in run.stderr
 
 
 def test_counts_and_exit_status(run_dedup: Callable[..., Run], tmp_path: Path) -> None:

@@ -519,4 +519,4 @@ def test_the_options(run_dedup: Callable[..., Run]) -> None:
     run = run_dedup("scan", "-", "--json", "-q", input=table)
     assert run.records[0]["settings"]["text_field"] == "body" and run.records[-1]["documents"] == 2
     assert run_dedup("filter", "--format", "text", input=b"x").status == 2
-    assert "leave out --streaming" in run_dedup("filter", "--format", "csv", "--streaming", input=table).talk.lower()
+    assert "Leave out --streaming" in run_dedup("filter", "--format", "parquet", "--streaming", input=table).talk

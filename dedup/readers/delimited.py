@@ -6,7 +6,7 @@ import io
 import json
 import re
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +53,12 @@ class Layout(NamedTuple):
 
 def delimiter_of(source: Source) -> str:
     """What is between two fields."""
-    return source.delimiter or DELIMITERS[source.format]
+    return source.delimiter or delimiter_of_format(source.format)
+
+
+def delimiter_of_format(format: str) -> str:
+    """What is between two fields, unless it is said."""
+    return DELIMITERS[format]
 
 
 def layout_of(
@@ -144,16 +149,9 @@ class Reader:
         """Enter one row into the catalog; its text, or None and a record says why there is none."""
         self._row += 1
         job = self._job
-        cells = row.cells
         try:
-            if len(cells) != layout.width:
-                what = f"{len(cells)} field{'s' if len(cells) != 1 else ''}, and the first row has {layout.width}"
-                raise Refused(Reason.BAD_RECORD, what)
-            if row.length > job.settings.max_record:
-                raise too_long(job.settings.max_record)
-            text = joined([decode.utf8(cells[column]) for column in layout.texts])
-            id = decode.text(cells[layout.id]) if layout.id is not None else ""
-            field = value_of(decode.text(cells[layout.keep])) if layout.keep is not None else None
+            text, id = fields_of(row, decode, layout, job.settings.max_record)
+            field = value_of(decode.text(row.cells[layout.keep])) if layout.keep is not None else None
         except Refused as refusal:
             detail = f"row {self._row}, line {row.line}: {refusal.detail}"
             name = f"{job.path}:{self._row}"
@@ -183,6 +181,22 @@ class Reader:
             self._job.catalog.decoded.append(Decoded(path, "utf-8", "repaired", rows.cells.bad))
         elif rows.cells.encoding not in (None, "", "utf-8"):
             self._job.catalog.decoded.append(Decoded(path, rows.cells.encoding, "guessed"))
+
+
+def fields_of(row: Row, decode: Cells, layout: Layout, limit: int) -> tuple[bytes, str]:
+    """The text of a row, and its id, which may be empty.
+
+    Raises:
+        Refused: it is no record.
+    """
+    cells = row.cells
+    if len(cells) != layout.width:
+        what = f"{len(cells)} field{'s' if len(cells) != 1 else ''}, and the first row has {layout.width}"
+        raise Refused(Reason.BAD_RECORD, what)
+    if row.length > limit:
+        raise too_long(limit)
+    text = joined([decode.utf8(cells[column]) for column in layout.texts])
+    return text, decode.text(cells[layout.id]) if layout.id is not None else ""
 
 
 def value_of(cell: str) -> Any:
@@ -306,25 +320,36 @@ def _write_marked(
     """Write all rows, each with one more field; gives the bytes read."""
     delimiter, fates = delimiter_of(source), chosen.fates or {}
     coding = layout.wide or "latin-1"
-    header = stream.read(layout.first)
-    text = header.decode(coding)
-    names = next(csv_reader(text.splitlines(keepends=True), delimiter))
-    if FIELD in names:
-        raise InputError(
-            f"there is a column {FIELD!r} already, and --emit all would add one\nTake it out first, or use --emit kept"
-        )
-    out.write(_with_cell(text, delimiter + FIELD).encode(coding))
+    out.write(marked_names(stream.read(layout.first), coding, delimiter))
     position = layout.first
     for row, (start, length) in enumerate(spans.tolist(), 1):
         between = stream.read(start - position)
-        fate = json.dumps(fates.get(row) or {"kept": True}, separators=(",", ":")).replace('"', '""')
-        text = _with_cell(stream.read(length).decode(coding), f'{delimiter}"{fate}"')
-        out.write(between + text.encode(coding))
+        out.write(between + marked_row(stream.read(length), fates.get(row) or {"kept": True}, coding, delimiter))
         position = start + length
     while layout.whole is None and (piece := stream.read1(PIECE)):
         out.write(piece)
         position += len(piece)
     return position
+
+
+def marked_names(row: bytes, coding: str, delimiter: str) -> bytes:
+    """The row of names, with that of one more column.
+
+    Raises:
+        InputError: there is one already.
+    """
+    text = row.decode(coding)
+    if FIELD in next(csv_reader(text.splitlines(keepends=True), delimiter)):
+        raise InputError(
+            f"there is a column {FIELD!r} already, and --emit all would add one\nTake it out first, or use --emit kept"
+        )
+    return _with_cell(text, delimiter + FIELD).encode(coding)
+
+
+def marked_row(row: bytes, fate: Mapping[str, Any], coding: str, delimiter: str) -> bytes:
+    """Another row, with what became of it in one more cell, as JSON."""
+    cell = json.dumps(fate, separators=(",", ":")).replace('"', '""')
+    return _with_cell(row.decode(coding), f'{delimiter}"{cell}"').encode(coding)
 
 
 def _with_cell(row: str, cell: str) -> str:

@@ -96,6 +96,9 @@ def is_unfinished(name: str) -> bool:
     return name.startswith(".") and TEMPORARY in name
 
 
+A_RESULT = "standard input is a result of dedup, not records\nGive it the records themselves"
+
+
 def is_own_result(head: bytes) -> bool:
     """Whether a file that begins so is an earlier result or decisions file of ours, compressed or not."""
     kind = magic(head)

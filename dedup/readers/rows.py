@@ -39,12 +39,14 @@ class Row(NamedTuple):
 class Rows:
     """Cuts a stream into rows; blank lines are none.
 
+    With ``prompt`` nothing is read ahead of the lines that the next row needs, but for what is there at once.
+
     Attributes:
         wide: UTF-16 or UTF-32, if the stream has the mark of one; cells are in UTF-8 then.
         cells: decodes them.
     """
 
-    def __init__(self, stream: io.BufferedReader, delimiter: str, limit: int) -> None:
+    def __init__(self, stream: io.BufferedReader, delimiter: str, limit: int, *, prompt: bool = False) -> None:
         head = stream.peek(HEAD)
         self._mark, encoding = mark_of(head) or (b"", "")
         if not self._mark and (at := head.find(b"\0")) >= 0:
@@ -53,10 +55,8 @@ class Rows:
         self.cells = Cells()
         self._delimiter = delimiter
         self._limit = max(limit, _LEAST_LIMIT)
-        if self.wide:
-            self._pieces = whole_lines(_utf8_of(stream, self.wide), self._limit)
-        else:
-            self._pieces = whole_lines(stream, self._limit)
+        source = _utf8_of(stream, self.wide) if self.wide else stream
+        self._pieces = (_prompt_lines if prompt else whole_lines)(source, self._limit)
         self._lines_read = 0
         self._held = 0  # bytes of the row that is being read
         self._length = 0  # the same, in the file
@@ -111,6 +111,22 @@ class Rows:
     def _endless(self) -> Refused:
         where = f"line {self._lines_read + 1} belongs to a row longer than {self._limit:,} bytes"
         return Refused(Reason.OVER_LIMIT, f"{where}; nothing from there on was read")
+
+
+def _prompt_lines(stream: io.BufferedReader, limit: int) -> Iterator[bytes | TooLong]:
+    """Whole lines as soon as they are there; the last may lack its newline. Ends with one that is too long."""
+    rest = bytearray()
+    while block := stream.read1(BUFFER):
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield bytes(rest) + block[:end]
+            rest.clear()
+        rest += block[end:]
+        if len(rest) > limit:
+            yield TooLong(len(rest))
+            return
+    if rest:
+        yield bytes(rest)
 
 
 def csv_reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
