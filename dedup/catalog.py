@@ -165,6 +165,13 @@ class Catalog:
         starts, stops = ends[rows].tolist(), ends[rows + 1].tolist()
         return [bytes(ids[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
+    def ids_of(self, rows: I64) -> list[str]:
+        """What many documents are called."""
+        ids = [id.decode("utf-8", "surrogateescape") for id in self.ids_bytes(rows)]
+        if self._odd_ids:
+            return [self._odd_ids.get(row, id) for row, id in zip(rows.tolist(), ids, strict=True)]
+        return ids
+
     def size(self, row: int) -> int:
         """Bytes of the raw document."""
         return self._bytes[row]
@@ -198,9 +205,7 @@ class Catalog:
 
     def places_of(self, rows: I64) -> list[Place]:
         """The same of many documents, column by column: one by one it takes several times as long."""
-        ids = [id.decode("utf-8", "surrogateescape") for id in self.ids_bytes(rows)]
-        if self._odd_ids:
-            ids = [self._odd_ids.get(row, id) for row, id in zip(rows.tolist(), ids, strict=True)]
+        ids = self.ids_of(rows)
         source = self._source.values()[rows].tolist()
         files = [(self.sources[number].path, self.sources[number].by_row) for number in source]
         columns = (self._line, self._offset, self._length, self._bytes)

@@ -12,6 +12,8 @@ from dedup.catalog import Catalog, Source
 from dedup.errors import SettingsError
 from dedup.readers.names import shown, to_fs
 
+_STEP = 1 << 16  # ids that are made into text at once
+
 
 def below(catalog: Catalog, places: Sequence[str]) -> Bools:
     """For each row whether its file is one of these, or below one of these folders, by any of its names."""
@@ -28,10 +30,14 @@ def called(catalog: Catalog, ids: Collection[str]) -> Bools:
     Raises:
         SettingsError: one is no document's.
     """
-    wanted = set(ids)
-    mask = np.array([catalog.id(row) in wanted for row in range(len(catalog))], np.bool_)
-    if mask.sum() < len(wanted):
-        missing = sorted(wanted - {catalog.id(row) for row in np.flatnonzero(mask).tolist()})
+    wanted, found = set(ids), set[str]()
+    mask = np.zeros(len(catalog), np.bool_)
+    for start in range(0, len(catalog), _STEP):
+        names = catalog.ids_of(np.arange(start, min(start + _STEP, len(catalog))))
+        if hits := [at for at, name in enumerate(names, start) if name in wanted]:
+            mask[hits] = True
+            found.update(names[at - start] for at in hits)
+    if missing := sorted(wanted - found):
         raise SettingsError(
             f"protect has {shown(missing[0])!r}, which is no document's id\nGive ids of the documents, in a list or set"
         )

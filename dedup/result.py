@@ -109,7 +109,7 @@ class Result:
 
     def ids(self) -> list[str]:
         """Ids of all documents, in the order they were read."""
-        return [self._catalog.id(row) for row in range(len(self._catalog))]
+        return self._catalog.ids_of(np.arange(len(self._catalog)))
 
     def keep_mask(self) -> NDArray[np.bool_]:
         """bool[n]: whether each document stays, in the order they were read."""
@@ -118,7 +118,7 @@ class Result:
 
     def kept_ids(self) -> list[str]:
         """Ids of the documents that stay, in the order they were read."""
-        return [self._catalog.id(row) for row in np.flatnonzero(self.keep_mask()).tolist()]
+        return self._catalog.ids_of(np.flatnonzero(self.keep_mask()))
 
     def dropped_rows(self) -> I64:
         """The dropped documents as their places in the order of reading, from 0, ascending."""

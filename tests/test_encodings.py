@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,3 +159,66 @@ def test_what_comes_out_is_utf_8(raw: bytes) -> None:
 def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"n\xff")).write_bytes(RUSSIAN.encode("utf-16"))
     assert [item.how for item in Read(".").catalog.decoded] == ["mark"]
+
+
+# --- diff and explain read what a scan reads --------------------------------------------------------------------------
+
+PIECES = [
+    FRENCH.encode(), FRENCH.encode("cp1252"), RUSSIAN.encode("koi8_r"), b"plain words ", b"\xff", b"\xc3", b"\xe2\x80",
+    b"\x80", b"\0", b"\x01", b"\n", "\ufeff".encode(), b"\xff\xfe", b"\xfe\xff", "\ufffd".encode(),
+    b"<meta charset=cp1251>",
+]  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max_size=12), st.sampled_from(["", ".txt"]))
+def test_one_document_is_read_as_a_scan_reads_it(pieces: list[bytes], ending: str) -> None:
+    raw, name = b"".join(pieces), f"one{ending}"
+    Path(name).write_bytes(raw)
+    run = Read(name)
+    if run.skipped:
+        for stdin in (None, io.BytesIO(raw)):
+            with pytest.raises(InputError, match=f"can't be read: {run.skipped[0][1].value}, "):
+                open_one(name if stdin is None else "-", Settings(), stdin)
+    else:
+        assert open_one(name, Settings()) == (name, run.texts[0])
+        assert open_one("-", Settings(), io.BytesIO(raw)) == ("-", run.texts[0])
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "html"])
+def test_few_bad_bytes_are_no_obstacle(tmp_path: Path, run_dedup: Callable[..., Run], kind: str) -> None:
+    if kind == "html":
+        pytest.importorskip("resiliparse")
+    text = FRENCH.encode()
+    raw = {
+        "txt": text, "csv": b'id,text\nr,"' + text + b'"\n',
+        "html": b"<html><body><main><p>" + text + b"</p></main></body></html>",
+    }[kind]  # fmt: skip
+    at = raw.index(b"neige")
+    write_tree(tmp_path, {f"good.{kind}": raw, f"bad.{kind}": raw[:at] + b"\xff " + raw[at:]})
+    scan = run_dedup("scan", f"bad.{kind}", "--json", "-q")
+    assert [(record["how"], record["bad"]) for record in of_type(scan.records, "decoded")] == [("repaired", 1)]
+    diff = run_dedup("diff", f"good.{kind}", f"bad.{kind}", "--json", "--stat")
+    assert diff.status == 0, diff.talk
+    words = len(re.findall(r"\w+", FRENCH))
+    assert json.loads(diff.stdout)["counts"]["equal"] == words
+    explain = run_dedup("explain", f"good.{kind}", f"bad.{kind}")
+    assert explain.status == 0 and f"{words} tokens" in explain.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "encodings"),
+    [
+        (FRENCH, ["utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le", "cp1252"]),
+        (RUSSIAN, ["utf-16-le", "cp1251", "koi8_r", "cp866", "iso8859_5"]),
+        (JAPANESE, ["utf-8-sig", "utf-16-be", "utf-32-be", "cp932", "euc_jp"]),
+    ],
+)
+def test_one_text_in_six_encodings_has_no_differences(
+    tmp_path: Path, run_dedup: Callable[..., Run], text: str, encodings: list[str]
+) -> None:
+    write_tree(tmp_path, {f"{name}.txt": marked(text, name) for name in ["utf-8", *encodings]})
+    for name in encodings:
+        run = run_dedup("diff", "utf-8.txt", f"{name}.txt", "--exit-code")
+        assert run.status == 0, (name, run.stdout.decode(), run.talk)
+    explain = run_dedup("explain", f"{encodings[-1]}.txt", f"{encodings[0]}.txt")
+    assert explain.status == 0 and "exact" in explain.stdout.decode()

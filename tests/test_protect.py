@@ -18,6 +18,7 @@ from strategies import corpora, rules
 from test_guarantees import assert_equals, product
 
 import dedup
+from dedup import protect
 from dedup.checking import check
 from dedup.errors import SettingsError
 from dedup.saved import load_result
@@ -70,6 +71,18 @@ def test_a_choice_that_contains_a_protected_document_is_no_choice(others: int) -
 def test_ids_that_are_no_documents_are_refused() -> None:
     with pytest.raises(SettingsError, match="protect has 'c', which is no document's id"):
         dedup.find_duplicates({"a": "x", "b": "y"}, protect=["a", "c"])
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 100])
+def test_ids_are_found_wherever_they_stand(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protect, "_STEP", step)
+    ids = ["b", "\ud800", "\udced\udca0\udc80", "a\udcff", "ä"]  # two of these are the same bytes
+    documents = [dedup.Document(id, WORDS[0]) for id in ids]
+    for id in ids:
+        result = dedup.find_duplicates(documents, protect={id})
+        assert result.ids() == ids and result.kept_ids() == [id]
+    with pytest.raises(SettingsError, match=r"protect has '\\ud801'"):
+        dedup.find_duplicates(documents, protect=["\ud801", "b", "\udcff"])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dedup.applying._alone import at_work, check_outside
 from dedup.applying._journal import Journal, Move
 from dedup.applying._looking import Looking, opened
 from dedup.applying._plan import Pair, Plan
-from dedup.applying._spots import Left, found, names_below, resolved, stop_if_full, transfer, why
+from dedup.applying._spots import Left, found, names_below, or_left, resolved, transfer, why
 from dedup.errors import OutputError
 from dedup.readers.names import shown, to_fs
 from dedup.readers.streams import words_of
@@ -160,14 +160,15 @@ class _Applying:
         moves = self._moves(journal, ready)
         journal.intend(move for _, _, move in moves)
         for number, pair, move in moves:
-            if number in self._broken:
-                what: str | None = "another file of its cluster could not be moved"
+            try:
+                if number in self._broken:
+                    raise Left("another file of its cluster could not be moved")
+                self._move_one(journal, pair, move)
+            except Left as left:
+                journal.note(move, "back")
+                self._leave(number, [pair], str(left))
             else:
-                what = self._move_one(journal, pair, move)
-            journal.note(move, "back" if what else "done")
-            if what:
-                self._leave(number, [pair], what)
-            else:
+                journal.note(move, "done")
                 self.count(pair)
 
     def _moves(self, journal: Journal, ready: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair, Move]]:
@@ -178,41 +179,34 @@ class _Applying:
             assert place.path is not None
             parts = names_below(place.path)
             try:
-                if parts in moves or journal.is_taken(parts):
-                    raise Left(f"{place.path} has another file in its place there, which is not overwritten")
-                move = journal.plan(self._looking.spot(pair[0]), parts, place.bytes, place.digest)
+                with or_left(f"{place.path} "):
+                    if parts in moves or journal.is_taken(parts):
+                        raise Left(f"{place.path} has another file in its place there, which is not overwritten")
+                    move = journal.plan(self._looking.spot(pair[0]), parts, place.bytes, place.digest)
             except Left as left:
                 self._leave(number, [pair], str(left))
-                continue
-            except OSError as error:
-                self._leave(number, [pair], f"{place.path} {why(error)}")
                 continue
             move.number += len(moves)
             moves[parts] = (number, pair, move)
         return list(moves.values())
 
-    def _move_one(self, journal: Journal, pair: Pair, move: Move) -> str | None:
-        """Move a file; or say why it was left where it is."""
-        target = journal.target(move)
-        try:
-            with opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
-                info = self._looking.pair(pair, move.source, at)
-                source, there = (move.source.name, at), (target.name, to_at)
-                if transfer(source, there, journal.temporary(move), move.size, move.digest):
-                    now = os.stat(to_fs(target.name), dir_fd=to_at, follow_symlinks=False)
-                else:
-                    now = info
+    def _move_one(self, journal: Journal, pair: Pair, move: Move) -> None:
+        """Move a file.
+
+        Raises:
+            Left: it is where it was.
+        """
+        path, target = pair[0].place.path, journal.target(move)
+        with or_left(f"{path} "), opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
+            info = self._looking.pair(pair, move.source, at)
+            source, there = (move.source.name, at), (target.name, to_at)
+            if transfer(source, there, journal.temporary(move), move.size, move.digest):
+                now = os.stat(to_fs(target.name), dir_fd=to_at, follow_symlinks=False)
                 if (now.st_ino, now.st_mtime_ns) != (info.st_ino, info.st_mtime_ns):
                     _take_back(there, source)  # somebody put another file there between the look and the move
-                    return f"{pair[0].place.path} has changed since the scan"
-                _calls.sync(to_at)
-                _calls.sync(at)
-        except Left as left:
-            return str(left)
-        except OSError as error:
-            stop_if_full(error)
-            return f"{pair[0].place.path} {why(error)}"
-        return None
+                    raise Left(f"{path} has changed since the scan")
+            _calls.sync(to_at)
+            _calls.sync(at)
 
 
 def _take_back(there: tuple[str, int], source: tuple[str, int]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dedup.applying import _calls
 from dedup.applying._alone import lock
-from dedup.applying._spots import Left, Spot, found, look, same_file, stop_if_full, why
+from dedup.applying._spots import Left, Spot, found, look, or_left, same_file, stop_if_full
 from dedup.errors import InputError, OutputError
 from dedup.readers.formats import TEMPORARY
 from dedup.readers.names import shown, to_fs
@@ -244,12 +244,10 @@ class Journal:
         for move in list(self.moves.values()):
             if move.state in ("move", "restore"):
                 try:
-                    self._settle(move)
+                    with or_left():
+                        self._settle(move)
                 except Left as left:
                     odd.append((move, str(left)))
-                except OSError as error:
-                    stop_if_full(error)
-                    odd.append((move, why(error)))
         return odd
 
     def _settle(self, move: Move) -> None:

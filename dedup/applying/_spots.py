@@ -205,6 +205,20 @@ def stop_if_full(error: OSError) -> None:
         ) from error
 
 
+@contextmanager
+def or_left(before: str = "") -> Iterator[None]:
+    """What the system refuses is why one file is left alone; what it would refuse for every file, an error.
+
+    Raises:
+        Left: with the words ``before`` and why. OutputError: the disk is full, or the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        stop_if_full(error)
+        raise Left(f"{before}{why(error)}") from error
+
+
 def transfer(source: tuple[str, int], target: tuple[str, int], temporary: str, size: int, digest: str) -> bool:
     """Move a file that was looked at; to another file system as a copy that is verified before the source goes.
 

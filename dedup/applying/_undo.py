@@ -10,7 +10,7 @@ from dedup.applying import _calls
 from dedup.applying._alone import at_work
 from dedup.applying._apply import LeftAlone
 from dedup.applying._journal import JOURNAL, Journal, Move
-from dedup.applying._spots import Left, look, open_folder, resolved, stop_if_full, transfer, why
+from dedup.applying._spots import Left, look, open_folder, or_left, resolved, transfer
 
 _BATCH = 100
 
@@ -54,33 +54,32 @@ def _path(move: Move) -> str:
 def _batch(journal: Journal, moves: list[Move], undone: Undone) -> None:
     journal.restoring(moves)
     for move in moves:
-        what = _move_back(journal, move)
-        journal.note(move, "done" if what else "back")
-        if what:
-            undone.left.append(LeftAlone(_path(move), what))
+        try:
+            _move_back(journal, move)
+        except Left as left:
+            journal.note(move, "done")
+            undone.left.append(LeftAlone(_path(move), str(left)))
         else:
+            journal.note(move, "back")
             undone.restored += 1
             undone.bytes += move.size
 
 
-def _move_back(journal: Journal, move: Move) -> str | None:
-    """Move one file back; or say why it stays in the quarantine."""
+def _move_back(journal: Journal, move: Move) -> None:
+    """Move one file back.
+
+    Raises:
+        Left: it stays in the quarantine.
+    """
     spot = journal.target(move)
-    try:
-        with spot.folder() as at, move.source.folder() as to_at:
-            try:
-                look(spot.name, at, move.size, move.digest)
-            except Left as left:
-                return f"the one in the quarantine {left}"
-            transfer((spot.name, at), (move.source.name, to_at), journal.temporary(move), move.size, move.digest)
-            _calls.sync(to_at)
-            _calls.sync(at)
-    except Left as left:
-        return str(left)
-    except OSError as error:
-        stop_if_full(error)
-        return f"can't be put back: {why(error)}"
-    return None
+    with or_left("can't be put back: "), spot.folder() as at, move.source.folder() as to_at:
+        try:
+            look(spot.name, at, move.size, move.digest)
+        except Left as left:
+            raise Left(f"the one in the quarantine {left}") from left
+        transfer((spot.name, at), (move.source.name, to_at), journal.temporary(move), move.size, move.digest)
+        _calls.sync(to_at)
+        _calls.sync(at)
 
 
 def _clear(journal: Journal) -> None:
