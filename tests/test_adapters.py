@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -139,7 +140,10 @@ def test_datasets(corpus: list[dict[str, Any]], kept: list[str], tmp_path: Path)
 def test_scikit_learn(corpus: list[dict[str, Any]], kept: list[str]) -> None:
     library("sklearn")
     from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+    from sklearn.pipeline import make_pipeline
     from sklearn.utils import estimator_checks
+    from sklearn.utils.validation import check_is_fitted
 
     from dedup.adapters.sklearn import Deduplicator
 
@@ -163,6 +167,17 @@ def test_scikit_learn(corpus: list[dict[str, Any]], kept: list[str]) -> None:
         "check_do_not_raise_errors_in_init_or_set_params",
     ):
         getattr(estimator_checks, name)("Deduplicator", Deduplicator())
+    with pytest.warns(estimator_checks.SkipTestWarning, match="Can't test estimator Deduplicator which requires input"):
+        estimator_checks.check_estimator(Deduplicator())  # all that it has for what isn't numbers
+    assert not hasattr(Deduplicator(), "labels_")
+    with pytest.raises(NotFittedError):
+        check_is_fitted(Deduplicator())
+    check_is_fitted(model)
+    before = model.get_params()
+    assert model.fit(texts) is model and model.get_params() == before
+    stored = pickle.loads(pickle.dumps(model))
+    assert stored.labels_.tolist() == labels.tolist() and stored.result_.kept_ids() == model.result_.kept_ids()
+    assert make_pipeline(Deduplicator()).fit_predict(texts).tolist() == labels.tolist()
     for wrong in ([], [1, 2], [["a"], ["b"]], "text"):
         with pytest.raises(ValueError):
             Deduplicator().fit(wrong)

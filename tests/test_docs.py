@@ -43,7 +43,7 @@ LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT
 KINDS = ("console", "pycon", "python", "json", "sh", "text")
 OPTIONAL_LIBRARIES = {
     "docs/adapters.md": ("pandas", "polars", "pyarrow", "datasets", "sklearn", "datatrove"),
-    "docs/inputs.md": ("pyarrow",),
+    "docs/inputs.md": ("pyarrow", "resiliparse"),
 }
 OPTIONAL_TOOLS = ("jq",)  # a page that uses one is checked without those blocks where it is missing
 END = "--- end of a command's output, with status"
