@@ -85,6 +85,7 @@ def test_check_is_1_when_there_are_copies(run_dedup: Runner, tree: Path) -> None
     assert run_dedup("scan", "in/b/near.txt", "in/stranger.txt", "--check").status == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("args", "named"),
     [
@@ -153,6 +154,7 @@ def _without_override() -> None:
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_json_is_valid_and_quiet_is_silent(run_dedup: Runner, tree: Path) -> None:
     """--json puts the result, and nothing else, on stdout; with -q nothing is on stderr."""
     run = run_dedup("scan", "in", "--json", "-q")
@@ -170,6 +172,7 @@ def test_outputs_are_the_same_bytes(run_dedup: Runner, tree: Path, tmp_path: Pat
     assert run.stdout == (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes() == wanted
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("args", [[], ["-v"], ["--json"], ["-o", "out.jsonl"]])
 def test_no_escapes_off_a_terminal(run_dedup: Runner, tree: Path, args: list[str]) -> None:
     """Off a terminal there is no colour, no cursor movement and no progress bar."""
@@ -180,6 +183,7 @@ def test_no_escapes_off_a_terminal(run_dedup: Runner, tree: Path, args: list[str
         assert b"\r" not in stream
 
 
+@pytest.mark.once
 def test_colour_when_it_is_asked_for(run_dedup: Runner, tree: Path) -> None:
     """--color always colours with SGR sequences alone; NO_COLOR and --color never don't colour."""
     coloured = run_dedup("scan", "in", "--color", "always").stdout.decode()
@@ -190,6 +194,7 @@ def test_colour_when_it_is_asked_for(run_dedup: Runner, tree: Path) -> None:
     assert b"\x1b" not in run_dedup("scan", "in", env={"NO_COLOR": "1"}).stdout
 
 
+@pytest.mark.once
 def test_the_summary_for_people(run_dedup: Runner, tree: Path) -> None:
     """Without -o stdout has the counts, and the cluster with names, relations and scores."""
     text = run_dedup("scan", "in").stdout.decode()
@@ -197,6 +202,7 @@ def test_the_summary_for_people(run_dedup: Runner, tree: Path) -> None:
         assert said in text, said
 
 
+@pytest.mark.once
 def test_a_closed_pipe_is_no_error(temporary: Path, tmp_path: Path) -> None:
     """``dedup scan … | head -1`` ends with 0 and without a word."""
     rows = [{"id": n, "text": STORY} for n in range(2000)]
@@ -272,6 +278,7 @@ def test_interrupted_at_any_time(tmp_path: Path, temporary: Path, delay: float) 
     assert sorted(os.listdir(tmp_path)) == ["out.jsonl"] * (status == 0) + ["rows.jsonl"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -327,6 +334,7 @@ def _killed_at(step: int, tmp_path: Path, temporary: Path) -> int:
     return done.returncode
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("old", [b"the old result\n", None])
 def test_killed_while_writing(
     run_dedup: Runner, tree: Path, tmp_path: Path, temporary: Path, old: bytes | None
@@ -372,6 +380,7 @@ def test_killed_at_random_moments(run_dedup: Runner, tmp_path: Path, temporary: 
         assert out.read_bytes() in (b"old\n", whole)
 
 
+@pytest.mark.once
 def test_a_full_disk(run_dedup: Runner, tree: Path, tmp_path: Path) -> None:
     """G7: a write that fails ends with 2, names the file, leaves what stood there and no half file beside it."""
 
@@ -390,6 +399,7 @@ def test_a_full_disk(run_dedup: Runner, tree: Path, tmp_path: Path) -> None:
         assert found == ({"r.jsonl": old} if old else {})
 
 
+@pytest.mark.once
 def test_two_runs_on_one_output(run_dedup: Runner, tree: Path, tmp_path: Path, temporary: Path) -> None:
     """G7: two runs that write one file at once don't mix: it is whole, and nothing is left beside it."""
     command = [sys.executable, "-m", "dedup", "scan", "in", "-q", "-o", "out/r.jsonl"]
@@ -400,6 +410,7 @@ def test_two_runs_on_one_output(run_dedup: Runner, tree: Path, tmp_path: Path, t
     assert (tmp_path / "out/r.jsonl").read_bytes() == run_dedup("scan", "in", "--json").stdout
 
 
+@pytest.mark.once
 def test_an_output_that_is_an_input_is_refused(run_dedup: Runner, tmp_path: Path) -> None:
     """Finding never destroys: -o naming the corpus itself is a usage error, and the corpus is untouched."""
     (tmp_path / "rows.jsonl").write_bytes(lines_of({"id": n, "text": STORY} for n in range(3)))
@@ -409,6 +420,7 @@ def test_an_output_that_is_an_input_is_refused(run_dedup: Runner, tmp_path: Path
         assert snapshot(tmp_path) == before
 
 
+@pytest.mark.once
 def test_an_output_that_cannot_be_written_is_found_before_the_scan(run_dedup: Runner) -> None:
     """Nothing is read for it: that the input is missing too isn't even seen."""
     done = run_dedup("scan", "missing", "-o", "x" * 300 + ".jsonl")
@@ -419,6 +431,7 @@ def test_an_output_that_cannot_be_written_is_found_before_the_scan(run_dedup: Ru
 # --- temporary files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_temporary_files_go_where_they_are_sent(run_dedup: Runner, tmp_path: Path) -> None:
     """A scan that must use one works with --tmp where the system's folder is of no use, and leaves nothing there."""
     rows = lines_of({"id": n, "text": prose(n // 2, 50)} for n in range(4))
@@ -433,6 +446,7 @@ def test_temporary_files_go_where_they_are_sent(run_dedup: Runner, tmp_path: Pat
     assert os.listdir(tmp_path / "room") == []
 
 
+@pytest.mark.once
 def test_a_folder_for_temporary_files_that_is_none(run_dedup: Runner, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     for command in (("scan", "a.txt"), ("filter",)):
@@ -444,6 +458,7 @@ def test_a_folder_for_temporary_files_that_is_none(run_dedup: Runner, tmp_path: 
 # --- own results are never input --------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_output_inside_the_tree(run_dedup: Runner, tree: Path, tmp_path: Path) -> None:
     """G3: where the output goes changes no byte; it isn't input, not even the second time."""
     wanted = run_dedup("scan", "in", "--json").stdout
@@ -737,6 +752,7 @@ def test_strict_ids(run_dedup: Runner, tmp_path: Path) -> None:
     assert run_dedup("scan", "r.jsonl", "--json", "--strict-ids").status == 0
 
 
+@pytest.mark.once
 def test_ids_keep_the_input_as_typed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file's id is the INPUT as typed without trailing slashes, a slash, and the path below it."""
     monkeypatch.chdir(tmp_path)
@@ -747,6 +763,7 @@ def test_ids_keep_the_input_as_typed(tree: Path, tmp_path: Path, monkeypatch: py
     assert outcome_of(list(dedup.scan(["in/a.txt", "in/b/exact.txt"]).records())) == {"in/b/exact.txt": "in/a.txt"}
 
 
+@pytest.mark.once
 def test_names_that_are_not_utf8(run_dedup: Runner, tmp_path: Path) -> None:
     """Such a name is shown with \\xNN, given exactly in id_bytes, and its bytes count for the order of ids."""
     root = os.fsencode(write_tree(tmp_path / "in", {"z.txt": STORY}))
@@ -768,6 +785,7 @@ def test_names_that_are_not_utf8(run_dedup: Runner, tmp_path: Path) -> None:
 # --- what is left out, what can't be read -----------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_hidden_files(run_dedup: Runner, tree: Path) -> None:
     """Hidden files and folders are left out with one record each, unless --hidden."""
     write_tree(tree, {".hidden.txt": STORY, ".git/x.txt": STORY, ".git/y.txt": STORY, "b/.also": STORY})
@@ -779,6 +797,7 @@ def test_hidden_files(run_dedup: Runner, tree: Path) -> None:
     assert (skipped(run), run.records[-1]["documents"]) == ({}, 9)
 
 
+@pytest.mark.once
 def test_special_files_and_links(run_dedup: Runner, tree: Path, tmp_path: Path) -> None:
     """FIFO, socket, loops, links out of the tree and dangling ones: left out by design, named, status 0, no hanging."""
     write_tree(tmp_path / "outside", {"secret.txt": STORY})
@@ -811,6 +830,7 @@ def test_special_files_and_links(run_dedup: Runner, tree: Path, tmp_path: Path) 
     }
 
 
+@pytest.mark.once
 def test_a_file_that_vanishes(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is listed and then gone is named as unreadable; the others are read."""
     monkeypatch.chdir(tmp_path)
@@ -1013,6 +1033,7 @@ def nasty(tmp_path: Path) -> Path:
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("args", [[], ["-v"], ["-o", "out.jsonl"], ["-v", "--keep", "path"]])
 def test_control_characters_are_visible_never_raw(run_dedup: Runner, nasty: Path, args: list[str]) -> None:
     """In what people read, control and bidi characters of names, ids and texts are shown, and don't act."""
@@ -1028,6 +1049,7 @@ def test_control_characters_are_visible_never_raw(run_dedup: Runner, nasty: Path
     assert "\x1b[31mred" not in coloured.stdout.decode()
 
 
+@pytest.mark.once
 def test_control_characters_in_json_are_escaped(run_dedup: Runner, nasty: Path) -> None:
     """In the result they are JSON escapes, and the ids are exact."""
     run = run_dedup("scan", "in", "--json", "-q")
@@ -1038,6 +1060,7 @@ def test_control_characters_in_json_are_escaped(run_dedup: Runner, nasty: Path) 
     assert f"id{NASTY_TEXT}" in ids
 
 
+@pytest.mark.once
 def test_control_characters_in_errors(run_dedup: Runner, tmp_path: Path) -> None:
     """Errors show names as harmlessly as results do."""
     rows = [{"id": NASTY_TEXT, "text": "x"}] * 2
@@ -1052,6 +1075,7 @@ def test_control_characters_in_errors(run_dedup: Runner, tmp_path: Path) -> None
 # --- start-up ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_version_imports_nothing_heavy(temporary: Path) -> None:
     """``dedup --version`` is there at once: no numpy, datasketch, rich or rapidfuzz is imported for it."""
     done = subprocess.run(

@@ -220,6 +220,7 @@ def tool_missing(block: Block) -> str | None:
 # --- what is run ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @bash
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_and_python_blocks_do_what_the_page_shows(

@@ -66,7 +66,7 @@ def made(folder: Path, shape: str, documents: int, tokens: int | None = None) ->
         ("shared-header-above", 599),
         ("popular-quotation", 0),
         ("twice-crawled", 300),
-        ("uneven-pages", 185),
+        pytest.param("uneven-pages", 185, marks=pytest.mark.once),  # half a minute on the reference kernel
     ],
 )
 def test_a_document_is_compared_once_at_most(tmp_path: Path, shape: str, dropped: int) -> None:

@@ -169,6 +169,7 @@ def test_what_comes_before_a_limit_is_read(tmp_path: Path, settings: Settings, d
     assert run.catalog.inputs[0].digest is not None
 
 
+@pytest.mark.once
 def test_a_higher_ratio_reads_more(tmp_path: Path) -> None:
     member = gzip.compress(b"\n" * 50_000_000)
     (tmp_path / "r.jsonl.gz").write_bytes(member * 3 + gzip.compress(ROW))

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from conftest import Run, command_env, parse, prose
 
+pytestmark = pytest.mark.once  # the kernels give the same bytes, which other tests hold
 TEXT = prose(1, 80)
 
 

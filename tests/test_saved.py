@@ -133,7 +133,8 @@ def test_another_format_version_is_refused(saved: Path) -> None:
 
 def test_a_file_cut_off_anywhere_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
-    for end in range(len(whole) - 1):
+    some = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "stress" else 4
+    for end in range(0, len(whole) - 1, some):
         saved.write_bytes(whole[:end])
         with pytest.raises(InputError, match=r"line \d+: |is not a result of dedup"):
             load_result(saved)
