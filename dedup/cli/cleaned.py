@@ -48,17 +48,18 @@ def _place(document: Kept | Drop) -> dict[str, Any]:
 def lines(plan: Plan, done: Cleaned, yes: bool, most: int | None) -> list[str]:
     """For people."""
     to = f"{'written' if yes else 'would be written'} to {visible(done.target.given)}"
-    whole = len(done.copies) - len(done.rewritten)
+    whole = [copy.info.st_size for copy in done.copies if not copy.gone]
     said = []
     if done.found_unfinished:
         said.append("an earlier apply was interrupted; what it had copied was removed")
-    size = sum(copy.info.st_size for copy in done.copies if not copy.gone)
-    said.append(f"{files(whole)} ({size:,} bytes) {to}")
-    for copy in done.rewritten[:most]:
-        said.append(f"  and {visible(copy.path)} without {_records(len(copy.gone))}")
-    said += more(len(done.rewritten), most)
+    if whole or not done.rewritten:
+        said.append(f"{files(len(whole))} ({sum(whole):,} bytes) {to}")
+    if done.rewritten:
+        said.append(f"{_count(len(done.rewritten), 'record file')} {to} without dropped records")
+        said += [f"  {visible(copy.path)}  (without {len(copy.gone):,})" for copy in done.rewritten[:most]]
+        said += more(len(done.rewritten), most)
     gone = sum(document.place.bytes for document, _ in done.out)
-    said.append(f"{_documents(len(done.out))} ({gone:,} bytes) {'left' if yes else 'would be left'} out")
+    said.append(f"{_count(len(done.out), 'document')} ({gone:,} bytes) {'left' if yes else 'would be left'} out")
     said += [f"  {visible(document.id)}  (for {visible(stays.id)})" for document, stays in done.out[:most]]
     said += more(len(done.out), most)
     if done.no_documents:
@@ -86,9 +87,5 @@ def _not_copied(done: Cleaned, most: int | None) -> list[str]:
     return [f"not copied: {reasons}", *named, *more(len(done.not_copied), most)]
 
 
-def _records(count: int) -> str:
-    return f"{count:,} {'record' if count == 1 else 'records'}"
-
-
-def _documents(count: int) -> str:
-    return f"{count:,} {'document' if count == 1 else 'documents'}"
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
