@@ -248,6 +248,21 @@ def test_one_folder_gives_that_folder(corpus: Path, result: Path, tmp_path: Path
             os.chmod(folder / "sub", 0o755)
 
 
+def test_a_folder_of_which_nothing_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "in" / "empty").mkdir(parents=True, mode=0o700)
+    os.chmod(tmp_path / "in", 0o711)
+    cleaned(scanned(tmp_path / "in"), tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == [] and (tmp_path / "out").stat().st_mode & 0o777 == 0o711
+
+
+def test_what_a_person_decided_is_obeyed(corpus: Path, result: Path, tmp_path: Path) -> None:
+    keep, other = f"{corpus}/keep.txt", f"{corpus}/sub/x.txt"
+    for stays, names in ((Stays.DROPPED, {"sub/x.txt"}), (Stays.BOTH, {"keep.txt", "sub/x.txt"})):
+        to = tmp_path / stays.value
+        cleaned(result, to, {other: Decision(other, keep, stays)})
+        assert contents(to).keys() == {"sub/y.txt", "sub/z.txt", *names}
+
+
 def test_several_inputs_go_below_their_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tree(tmp_path, {"a/x/one.txt": POOL[0], "b/two.txt": POOL[0], "b/three.txt": POOL[1], "l.txt": POOL[2]})
     os.chmod(tmp_path / "a" / "x", 0o700)

@@ -105,10 +105,13 @@ def test_what_is_said_of_files_is_harmless(text: str, other: str, name: str, fol
         assert_harmless(said("--no-config", "explain", files[0], files[1], "--color", colour, statuses=(0, 2)))
         assert_harmless(said("--no-config", "check", result))
         assert_harmless(said("--no-config", "apply", result))
+        for more in ([], ["--yes"], ["--yes"]):  # what is there the third time is refused
+            clean = ["-o", os.path.join(top, f"c{folder[:20]}")]
+            assert_harmless(said("--no-config", "apply", result, *clean, *more, statuses=(0, 2, 3)))
         assert_harmless(said("--no-config", "apply", result, "--yes", "--move-to", quarantine))
         assert_harmless(said("--no-config", "undo", quarantine))
         Path(files[2]).write_text("it has changed")
-        for command in (["check"], ["apply"], ["report", "-o", f"{result}.html"]):
+        for command in (["check"], ["apply"], ["apply", "-o", f"{result}.clean"], ["report", "-o", f"{result}.html"]):
             assert_harmless(said("--no-config", command[0], result, *command[1:]))
         os.unlink(files[0])
         assert_harmless(said("--no-config", "check", result))
@@ -131,6 +134,8 @@ def test_what_is_said_of_records_is_harmless(text: str, id: str, field: str) -> 
         assert_harmless(said("--no-config", "diff", f"{path}#{id}0", f"{path}#:2", statuses=(0, 2, 3)))
         assert_harmless(said("--no-config", "explain", f"{path}#:1", f"{path}#:2", statuses=(0, 2, 3)))
         assert_harmless(said("--no-config", "scan", path, "--strict-ids", statuses=(0, 2, 3)))
+        said("--no-config", "scan", path, "-q", "-o", f"{path}.result.jsonl")
+        assert_harmless(said("--no-config", "apply", f"{path}.result.jsonl", "-o", f"{path}.clean", "--verbose"))
     assert_harmless(said("--no-config", "filter", stdin=stdin, data=True, statuses=(0, 2, 3)))
     assert_harmless(said("--no-config", "filter", "--text-field", field, stdin=stdin, data=True, statuses=(0, 2, 3)))
 

@@ -52,6 +52,8 @@ class _Writing:
         self._place = place
         self._cleaned = cleaned
         self._folders: dict[tuple[str, ...], tuple[str, tuple[str, ...]] | None] = {}
+        if plan.roots.only_folder() is not None:
+            self._folders[()] = (next(iter(self._roots)), ())
 
     def write(self) -> None:
         """Write all files, then give the folders their modes and times."""
