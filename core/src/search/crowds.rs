@@ -84,7 +84,7 @@ impl Crowds {
         let numbers = Numbers::new(rare.iter().flatten().copied().collect(), u64::BITS);
         let parts = workers.map(rare, Vec::new, |hits, hashes| {
             let mut keys = Vec::with_capacity(hashes.len());
-            numbers.find(&hashes, hits, &mut keys);
+            numbers.find(hashes.iter().copied(), hits, &mut keys);
             Ok((vec![keys.len() as u32], keys))
         })?;
         let rare = Keys::joined(parts, numbers.count());

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::crowds::Crowds;
 
+/// Of documents, some at a time: how many things each has, and what they are.
+pub type Parts<T> = Vec<(Vec<u32>, Vec<T>)>;
+
 /// The keys of each document: numbers of buckets, or of posted hashes.
 #[derive(Default)]
 pub struct Keys {
@@ -20,7 +23,7 @@ impl Keys {
     }
 
     /// From the keys of some documents after another: how many each has, and what they are.
-    pub fn joined(parts: Vec<(Vec<u32>, Vec<u32>)>, count: usize) -> Keys {
+    pub fn joined(parts: Parts<u32>, count: usize) -> Keys {
         let mut starts = vec![0];
         let mut of = Vec::with_capacity(parts.iter().map(|(_, keys)| keys.len()).sum());
         for (sizes, keys) in parts {
@@ -28,6 +31,25 @@ impl Keys {
                 starts.push(starts[starts.len() - 1] + size as usize);
             }
             of.extend(keys);
+        }
+        Keys { starts, of, count }
+    }
+
+    /// The same of documents that come in this order.
+    pub fn placed(parts: Parts<u32>, order: &[u32], count: usize) -> Keys {
+        let mut starts = vec![0; order.len() + 1];
+        let sizes = || parts.iter().flat_map(|(sizes, _)| sizes).map(|&size| size as usize);
+        for (&rank, size) in order.iter().zip(sizes()) {
+            starts[rank as usize + 1] = size;
+        }
+        for rank in 0..order.len() {
+            starts[rank + 1] += starts[rank];
+        }
+        let mut of = vec![0; starts[order.len()]];
+        let mut keys = parts.iter().flat_map(|(_, keys)| keys);
+        for (&rank, size) in order.iter().zip(sizes()) {
+            let place = &mut of[starts[rank as usize]..][..size];
+            place.iter_mut().zip(&mut keys).for_each(|(place, &key)| *place = key);
         }
         Keys { starts, of, count }
     }
@@ -100,41 +122,43 @@ impl Kept {
     }
 }
 
-/// Kept documents of key k, ascending: `kept[room[k]..room[k] + filled[k]]`.
+/// Kept documents of each key, ascending.
 #[derive(Default)]
 pub struct Lists {
-    room: Vec<usize>,
-    filled: Vec<u32>,
+    /// By key, where its list begins and how long it is so far: next to each other, since a key is
+    /// looked up once, far from the one before.
+    heads: Vec<(usize, u32)>,
     kept: Vec<u32>,
 }
 
 impl Lists {
     /// Room for some of the documents, none of which is kept so far.
     pub fn new(keys: &Keys, among: impl Fn(u32) -> bool) -> Lists {
-        let mut room = vec![0usize; keys.count + 1];
+        let mut heads = vec![(0, 0); keys.count];
         for rank in (0..keys.documents()).filter(|&rank| among(rank)) {
-            keys.of(rank).iter().for_each(|&key| room[key as usize + 1] += 1);
+            keys.of(rank).iter().for_each(|&key| heads[key as usize].0 += 1);
         }
-        for key in 0..keys.count {
-            room[key + 1] += room[key];
+        let mut room = 0;
+        for (first, _) in &mut heads {
+            room += std::mem::replace(first, room);
         }
-        Lists { filled: vec![0; keys.count], kept: vec![0; room[keys.count]], room }
+        Lists { heads, kept: vec![0; room] }
     }
 
     /// The document stays. Documents must come in keep order.
     pub fn keep(&mut self, rank: u32, keys: &[u32]) {
         for &key in keys {
-            let key = key as usize;
-            self.kept[self.room[key] + self.filled[key] as usize] = rank;
-            self.filled[key] += 1;
+            let (first, filled) = &mut self.heads[key as usize];
+            self.kept[*first + *filled as usize] = rank;
+            *filled += 1;
         }
     }
 
     /// Where the kept documents of this key stand in `all`.
     #[inline]
     pub fn span(&self, key: u32) -> Range<usize> {
-        let first = self.room[key as usize];
-        first..first + self.filled[key as usize] as usize
+        let (first, filled) = self.heads[key as usize];
+        first..first + filled as usize
     }
 
     #[inline]

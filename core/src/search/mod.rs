@@ -9,6 +9,7 @@ mod buckets;
 mod crowds;
 mod lists;
 mod postings;
+mod rarity;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -74,8 +75,13 @@ impl Corpus<'_> {
     }
 
     fn sample(&self, rank: usize) -> &[u64] {
+        &self.samples[self.span(rank)]
+    }
+
+    /// Where the sample of a rank stands among all.
+    fn span(&self, rank: usize) -> std::ops::Range<usize> {
         let row = self.row(rank);
-        &self.samples[self.sample_offsets[row] as usize..self.sample_offsets[row + 1] as usize]
+        self.sample_offsets[row] as usize..self.sample_offsets[row + 1] as usize
     }
 }
 

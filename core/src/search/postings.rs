@@ -5,65 +5,17 @@
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
-use super::lists::Keys;
+use super::lists::{Keys, Parts};
+use super::rarity::Rarity;
 use super::{Cancelled, Corpus, Rules};
 use crate::large_pages::filled;
-use crate::threads::{pieces, Cancel, Workers};
+use crate::threads::{Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
 const HITS: usize = 3;
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 1 << 10;
-
-/// How many documents hold a hash: counted by some of its bits, and no further than 255.
-///
-/// Two hashes may share a counter, so a count can be too high. That makes an order of rarity a
-/// little worse and changes speed alone. It is never 1 for a hash that is held twice.
-pub struct Rarity {
-    counts: Vec<u8>,
-    shift: u32,
-}
-
-impl Rarity {
-    /// Counts the samples of all documents.
-    pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
-        let bits = (2 * corpus.samples.len().max(1 << 12)).next_power_of_two().min(1 << 32);
-        let bits = bits.trailing_zeros();
-        let shift = corpus.hash_bits - bits;
-        let mut counts = filled(0u8, 1 << bits);
-        // Samples are ascending, so each thread counts a range of hashes of its own in all of them.
-        let parts = workers.count().next_power_of_two().min(1 << 6);
-        let ranges = counts.chunks_mut((1 << bits) / parts).enumerate().collect();
-        workers.map(
-            ranges,
-            || (),
-            |(), (part, counts)| {
-                let first = part * counts.len();
-                for rank in 0..corpus.count() {
-                    if rank % 4096 == 0 && cancel.is_set() {
-                        return Err(Cancelled);
-                    }
-                    let sample = corpus.sample(rank);
-                    let below = |hash: &u64| ((hash >> shift) as usize) < first;
-                    let from = if part == 0 { 0 } else { sample.partition_point(below) };
-                    for &hash in &sample[from..] {
-                        let Some(counter) = counts.get_mut((hash >> shift) as usize - first) else {
-                            break;
-                        };
-                        *counter = counter.saturating_add(1);
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        Ok(Rarity { counts, shift })
-    }
-
-    fn of(&self, hash: u64) -> u8 {
-        self.counts[(hash >> self.shift) as usize]
-    }
-}
 
 /// The posted hashes: who posted which, and who holds which.
 pub struct Postings {
@@ -82,43 +34,32 @@ impl Postings {
         cancel: &Cancel,
     ) -> Result<Postings, Cancelled> {
         let rarity = Rarity::new(corpus, workers, cancel)?;
-        let parts = by_piece(corpus, workers, cancel, |order, ranks| {
-            let (mut sizes, mut posted) = (Vec::with_capacity(PIECE), Vec::new());
-            for rank in ranks {
-                let before = posted.len();
-                post(corpus, rules, &rarity, rank, order, &mut posted);
-                sizes.push((posted.len() - before) as u32);
-            }
-            Ok((sizes, posted))
+        let order = rarity.order();
+        let parts = by_piece(order, workers, cancel, |spare, rank, posted| {
+            post(corpus, rules, &rarity, rank, spare, posted);
         })?;
-        drop(rarity);
         let all = parts.iter().flat_map(|(_, posted)| posted).copied().collect();
         let numbers = Numbers::new(all, corpus.hash_bits);
-        let needed = |(rank, &size): (usize, &u32)| match size {
-            0 => 0,
-            _ => HITS.min(rules.contained_floor(corpus.sample(rank).len())) as u8,
-        };
+        let mut needed = vec![0; corpus.count()];
         let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
-        let needed = sizes.enumerate().map(needed).collect();
+        for (&rank, _) in order.iter().zip(sizes).filter(|(_, &size)| size > 0) {
+            let sample = corpus.sample(rank as usize).len();
+            needed[rank as usize] = HITS.min(rules.contained_floor(sample)) as u8;
+        }
         let posted = workers.map(parts, Vec::new, |hits, (sizes, posted)| {
             let mut keys = Vec::with_capacity(posted.len());
-            numbers.find(&posted, hits, &mut keys);
+            numbers.find(posted.iter().copied(), hits, &mut keys);
             Ok((sizes, keys))
         })?;
-        let held = by_piece(corpus, workers, cancel, |hits, ranks| {
-            let (mut sizes, mut keys) = (Vec::with_capacity(PIECE), Vec::new());
-            for rank in ranks {
-                let before = keys.len();
-                numbers.find(corpus.sample(rank), hits, &mut keys);
-                sizes.push((keys.len() - before) as u32);
-            }
-            Ok((sizes, keys))
+        let held = by_piece(order, workers, cancel, |(spare, hits), rank, keys| {
+            let shared = rarity.shared(corpus, rank, spare);
+            numbers.find(shared.iter().map(|&(_, hash)| hash), hits, keys);
         })?;
         let count = numbers.count();
         Ok(Postings {
             needed,
-            posted: Keys::joined(posted, count),
-            held: Keys::joined(held, count),
+            posted: Keys::placed(posted, order, count),
+            held: Keys::placed(held, order, count),
         })
     }
 
@@ -138,18 +79,24 @@ impl Postings {
     }
 }
 
-/// `work` on all documents, some at a time.
+/// What `work` adds for each document, some documents at a time: how many, and what.
 fn by_piece<S: Default, R: Send>(
-    corpus: &Corpus,
+    order: &[u32],
     workers: &Workers,
     cancel: &Cancel,
-    work: impl Fn(&mut S, std::ops::Range<usize>) -> Result<R, Cancelled> + Sync,
-) -> Result<Vec<R>, Cancelled> {
-    workers.map(pieces(corpus.count(), PIECE, |_| 1), S::default, |scratch, ranks| {
+    work: impl Fn(&mut S, usize, &mut Vec<R>) + Sync,
+) -> Result<Parts<R>, Cancelled> {
+    workers.map(order.chunks(PIECE).collect(), S::default, |scratch, ranks| {
         if cancel.is_set() {
             return Err(Cancelled);
         }
-        work(scratch, ranks)
+        let (mut sizes, mut added) = (Vec::with_capacity(PIECE), Vec::new());
+        for &rank in ranks {
+            let before = added.len();
+            work(scratch, rank as usize, &mut added);
+            sizes.push((added.len() - before) as u32);
+        }
+        Ok((sizes, added))
     })
 }
 
@@ -193,11 +140,16 @@ impl Numbers {
     }
 
     /// Adds the numbers of those of these hashes that have one.
-    pub fn find(&self, hashes: &[u64], hits: &mut Vec<u64>, numbers: &mut Vec<u32>) {
+    pub fn find(
+        &self,
+        hashes: impl ExactSizeIterator<Item = u64>,
+        hits: &mut Vec<u64>,
+        numbers: &mut Vec<u32>,
+    ) {
         // No branches in the first round: nobody can predict them, and the tables are large.
         hits.resize(hits.len().max(hashes.len()), 0);
         let mut count = 0;
-        for &hash in hashes {
+        for hash in hashes {
             let bit = (hash >> self.bitmap_shift) as usize;
             hits[count] = hash;
             count += (self.bitmap[bit / 64] >> (bit % 64) & 1) as usize;
@@ -227,22 +179,17 @@ fn post(
         return;
     }
     let floor = rules.contained_floor(sample.len());
-    order.resize(order.len().max(sample.len()), (0, 0));
-    let mut shared = 0;
-    for &hash in sample {
-        let count = rarity.of(hash);
-        order[shared] = (count, hash);
-        shared += usize::from(count > 1); // no branch, which nobody could predict
-    }
-    if shared < floor {
+    if rarity.of(corpus, rank).filter(|&count| count > 1).count() < floor {
         return;
     }
+    let order = rarity.shared(corpus, rank, order);
+    let shared = order.len();
     // Hashes that it alone holds come first among the rarest, and need no posting.
     let alone = sample.len() - shared;
     let hits = HITS.min(floor);
     let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(shared);
     if count < shared {
-        order[..shared].select_nth_unstable(count);
+        order.select_nth_unstable(count);
     }
     posted.extend(order[..count].iter().map(|&(_, hash)| hash));
 }
