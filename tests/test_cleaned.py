@@ -27,7 +27,7 @@ from killing import files
 from pdfs import pdf
 
 import dedup
-from dedup.applying import Cleaned, _calls, apply, clean, make_plan, undo
+from dedup.applying import Cleaned, _calls, _cleaned, apply, clean, make_plan, undo
 from dedup.decisions import Decision, Stays, digest_of_result
 from dedup.errors import InputError, OutputError
 from dedup.saved import load_result
@@ -341,6 +341,8 @@ def test_every_file_has_a_fate(tmp_path: Path) -> None:
     os.mkfifo(corpus / "pipe")
     os.link(corpus / "b.txt", corpus / "second of b.txt")
     os.link(corpus / "secret.txt", corpus / "third.txt")
+    (corpus / "names").mkdir(mode=0o701)
+    os.link(corpus / "secret.txt", corpus / "names" / "zfourth.txt")
     dedup.scan(str(corpus)).write(corpus / "earlier.jsonl")
     result = scanned(corpus, exclude=("*.out",))
     write_tree(corpus, {"later.txt": POOL[4], ".x.dedup-tmp-1": "z"})
@@ -349,9 +351,21 @@ def test_every_file_has_a_fate(tmp_path: Path) -> None:
 
     after = contents(tmp_path / "out")
     before = contents(corpus)
-    names = ["a.txt", "picture.png", "none.jsonl", "cut.jsonl.gz", "nul.txt", "secret.txt", "third.txt", "later.txt"]
+    names = [
+        "a.txt",
+        "picture.png",
+        "none.jsonl",
+        "cut.jsonl.gz",
+        "nul.txt",
+        "secret.txt",
+        "third.txt",
+        "later.txt",
+        "names/zfourth.txt",
+    ]
     assert after == {name: before[name] for name in names}
-    assert (tmp_path / "out" / "secret.txt").stat().st_ino == (tmp_path / "out" / "third.txt").stat().st_ino
+    names = ("secret.txt", "third.txt", "names/zfourth.txt")
+    assert len({(tmp_path / "out" / name).stat().st_ino for name in names}) == 1
+    assert (tmp_path / "out" / "names").stat().st_mode & 0o777 == 0o701
     reasons = {os.path.relpath(item.id, corpus): item.reason.value for item in done.not_copied}
     assert reasons == {
         ".hidden": "hidden", ".git": "hidden", "left.out": "excluded", "link": "symlink", "loop": "symlink",
@@ -467,6 +481,46 @@ def test_records_that_changed_stay_in_and_the_others_go(kind: str, pack: str, tm
     assert_holds(kind, UNPACK[pack]((tmp_path / "out" / path.name).read_bytes()), records, [0, 2, 3, 4, 5, 6, 8])
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("jsonl", "digest", "xxh3_128:" + "0" * 32),
+        ("jsonl", "offset", 3),
+        ("jsonl", "length", 2),
+        ("csv", "digest", "xxh3_128:" + "0" * 32),
+        ("csv", "row", 2),
+    ],
+)
+def test_a_result_that_was_edited_takes_nothing_else_out(tmp_path: Path, kind: str, field: str, value: object) -> None:
+    records = [(f"r{row}", POOL[row // 2]) for row in range(6)]
+    path = tmp_path / "in" / f"r.{kind}"
+    write_tree(tmp_path / "in", {path.name: plain_of(kind, records)})
+    result = scanned(tmp_path / "in")
+    lines = [json.loads(line) for line in result.read_bytes().splitlines()]
+    drop = next(line for line in lines if line["type"] == "drop" and line["id"] == "r3")
+    assert field in drop
+    drop[field] = value
+    result.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = cleaned(result, tmp_path / "out")
+    assert list(whys(done)) == ["r3"]
+    assert_holds(kind, (tmp_path / "out" / path.name).read_bytes(), records, [0, 2, 3, 4])
+
+
+def test_a_change_between_the_look_and_the_copy_is_noticed(
+    corpus: Path, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = _cleaned.is_own_result
+
+    def is_own_result(head: bytes) -> bool:  # the last look at a file before it is copied
+        (corpus / "keep.txt").write_text(POOL[3])
+        return real(head)
+
+    monkeypatch.setattr(_cleaned, "is_own_result", is_own_result)
+    with pytest.raises(InputError, match=r"keep\.txt was changed while it was copied"):
+        cleaned(result, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["corpus", "result.jsonl"]
+
+
 def test_a_file_that_changes_while_it_is_copied_costs_everything(
     corpus: Path, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -561,9 +615,41 @@ def test_what_an_interrupted_one_left_is_told_and_taken_away(
     left = write_tree(tmp_path / ".out.dedup-tmp-apply", {"a": "half", "b/c": "x"})
     os.symlink(corpus, left / "b" / "link")
     os.chmod(left / "b", 0o500)
+    run = run_dedup("apply", result, "-o", "out")
+    assert run.stdout.decode().startswith("an earlier apply was interrupted; what it had copied would be removed\n")
     run = run_dedup("apply", result, "--yes", "-o", "out", writes=[left])
     assert run.status == 0 and run.stdout.decode().startswith("an earlier apply was interrupted; what it had copied")
     assert sorted(os.listdir(tmp_path)) == ["corpus", "out", "result.jsonl"] and len(contents(corpus)) == 5
+
+
+def test_a_temporary_folder_that_is_taken_away(
+    corpus: Path, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = _calls.sync_all
+
+    def sync_all(file: int) -> bool:
+        os.rename(tmp_path / ".out.dedup-tmp-apply", tmp_path / "elsewhere")
+        write_tree(tmp_path / ".out.dedup-tmp-apply", {"not": "ours"})
+        return real(file)
+
+    monkeypatch.setattr(_calls, "sync_all", sync_all)
+    with pytest.raises(OutputError, match="was taken away while it was written"):
+        cleaned(result, tmp_path / "out")
+    assert not (tmp_path / "out").exists() and (tmp_path / ".out.dedup-tmp-apply" / "not").exists()
+
+
+def test_without_a_way_to_wait_for_all_each_file_and_folder_is_waited_for(
+    corpus: Path, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = []
+    real = os.fsync
+    monkeypatch.setattr(_calls, "_syncfs", lambda: None)
+    monkeypatch.setattr(os, "fsync", lambda file: (waited.append(os.fstat(file).st_ino), real(file)))
+    cleaned(result, tmp_path / "out")
+    assert sorted(waited) == sorted(
+        [path.stat().st_ino for path in (tmp_path / "out").rglob("*")]
+        + [(tmp_path / "out").stat().st_ino, tmp_path.stat().st_ino]
+    )
 
 
 def test_an_unfinished_copy_is_never_input(corpus: Path, tmp_path: Path) -> None:

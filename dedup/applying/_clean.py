@@ -10,7 +10,7 @@ from dedup.applying._cleaned import Cleaned, Copy, look_over
 from dedup.applying._place import Place, begun, dress_folders, target_of
 from dedup.applying._plan import Plan
 from dedup.applying._record_files import write_without
-from dedup.applying._spots import Left, open_file
+from dedup.applying._spots import Left, Spot, open_file
 from dedup.errors import InputError
 from dedup.model import Reason, Skipped
 from dedup.readers.names import shown
@@ -37,7 +37,9 @@ def clean(plan: Plan, given: str, *, write: bool) -> Cleaned:
     target = target_of(plan, given)
     with plan.result.open_texts() as texts:
         if not write:
-            return look_over(plan, target, texts)
+            cleaned = look_over(plan, target, texts)
+            cleaned.found_unfinished = target.has_unfinished()
+            return cleaned
         with at_work(plan.roots.all(), shared=True), begun(target) as place:
             cleaned = look_over(plan, target, texts)
             cleaned.found_unfinished = place.found_unfinished
@@ -58,41 +60,41 @@ class _Writing:
     def write(self) -> None:
         """Write all files, then give the folders their modes and times."""
         for copy in self._cleaned.copies:
-            self._remember_folders(copy)
+            self._remember_folders(copy.source, copy.parts)
             self._copy(copy)
         if self._place.target.is_folder:
             self._folders.setdefault((), None)
             with self._place.target.writing():
                 dress_folders(self._place, self._folders)
 
-    def _remember_folders(self, copy: Copy) -> None:
-        """Which folder of an input each folder is a copy of."""
-        source = copy.source
-        for depth in range(len(copy.parts)):
-            at = depth - (len(copy.parts) - len(source.parts))  # so many names below the input
+    def _remember_folders(self, source: Spot, parts: tuple[str, ...]) -> None:
+        """Which folder of an input each folder is a copy of that a file is in."""
+        for depth in range(len(parts)):
+            at = depth - (len(parts) - len(source.parts))  # so many names below the input
             if source.root in self._roots and at >= 0:
-                self._folders[copy.parts[:depth]] = (source.root, source.parts[:at])
+                self._folders[parts[:depth]] = (source.root, source.parts[:at])
             else:
-                self._folders.setdefault(copy.parts[:depth], None)
+                self._folders.setdefault(parts[:depth], None)
 
     def _copy(self, copy: Copy) -> None:
         try:
             with copy.source.folder() as at:
                 old = open_file(copy.source.name, at, follow=copy.named)
         except (Left, OSError) as error:
-            raise _changed(copy) from error
+            raise copy.changed() from error
         try:
-            _check_same(copy, old)
+            copy.check_same(os.fstat(old))
             try:
                 size = self._write(copy, old)
             except (Damaged, Refused, OSError) as error:
-                raise _changed(copy) from error
-            _check_same(copy, old)
+                raise copy.changed() from error
+            copy.check_same(os.fstat(old))
         finally:
             os.close(old)
         if copy.gone:
             self._cleaned.bytes += size
-        for parts in copy.others:
+        for source, parts in copy.others:
+            self._remember_folders(source, parts)
             self._link(copy, parts)
 
     def _write(self, copy: Copy, old: int) -> int:
@@ -129,27 +131,9 @@ class _Writing:
     def _link(self, copy: Copy, parts: tuple[str, ...]) -> None:
         """A second name, for a file that has one among the inputs."""
         first, second = self._place.spot(copy.parts), self._place.spot(parts)
-        for depth in range(len(parts)):
-            self._folders.setdefault(parts[:depth], None)
         try:
             with first.folder() as at, second.folder(make=True) as to_at:
                 _calls.link(first.name, at, second.name, to_at)
         except OSError as error:
             what = f"another name of {copy.path}, which can't be made there: {error.strerror}"
             self._cleaned.not_copied.append(Skipped("/".join(parts), Reason.SAME_FILE, what))
-
-
-def _check_same(copy: Copy, file: int) -> None:
-    """See that a file is what it was when it was looked at."""
-    now, then = os.fstat(file), copy.info
-    if (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
-        then.st_dev, then.st_ino, then.st_size, then.st_mtime_ns, then.st_ctime_ns,
-    ):  # fmt: skip
-        raise _changed(copy)
-
-
-def _changed(copy: Copy) -> InputError:
-    return InputError(
-        f"{shown(copy.path)} was changed while it was copied, so nothing was written\n"
-        "Give the same command again when nobody writes there"
-    )

@@ -26,7 +26,7 @@ class Copy:
 
     Attributes:
         path: its name; source: where it is; named: whether it may be a symbolic link, since the user named it.
-        parts: where it will be. others: where the names will be that it has besides.
+        parts: where it will be. others: the names that it has besides: where they are, and where they will be.
         info: what the system says of it. gone: the records that it is written without.
     """
 
@@ -34,9 +34,29 @@ class Copy:
     source: Spot
     named: bool
     parts: tuple[str, ...]
-    others: tuple[tuple[str, ...], ...]
+    others: tuple[tuple[Spot, tuple[str, ...]], ...]
     info: os.stat_result
     gone: tuple[Kept | Drop, ...] = ()
+
+    def check_same(self, info: os.stat_result) -> None:
+        """See that the file is the one that it was at another time.
+
+        Raises:
+            InputError: it isn't.
+        """
+        if _identity(info) != _identity(self.info):
+            raise self.changed()
+
+    def changed(self) -> InputError:
+        """The error to raise where it isn't."""
+        return InputError(
+            f"{shown(self.path)} was changed while it was copied, so nothing was written\n"
+            "Give the same command again when nobody writes there"
+        )
+
+
+def _identity(info: os.stat_result) -> tuple[int, ...]:
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 @dataclass
@@ -51,7 +71,7 @@ class Cleaned:
         no_documents: files among the copies of which the scan read no document.
         unknown: so many more files are there than were scanned.
         bytes: of the copies; of those that are written without some records, only once they are written.
-        found_unfinished: whether there was an unfinished copy of an interrupted apply, which was removed.
+        found_unfinished: whether there is an unfinished copy of an interrupted apply; writing removes it.
     """
 
     target: Target
@@ -87,6 +107,7 @@ class _LookingOver:
         self._records = RecordFiles(plan, self._looking, texts)
         listing = self._listing()
         self._there = {found.id for found in listing.files}
+        self._infos: dict[str, os.stat_result] = {}  # of the files that were looked at, when they were
         self._gone_files: set[str] = set()
         self._gone_records: dict[str, list[Kept | Drop]] = {}
         for pairs in plan.documents.values():
@@ -150,9 +171,10 @@ class _LookingOver:
             raise Left(f"{gone.id} and {stays.id} are two names of one document")
 
     def _document(self, document: Kept | Drop) -> os.stat_result:
-        if document.place.is_record:
-            return self._records.look(document)
-        return self._looking.file(document)
+        info = self._records.look(document) if document.place.is_record else self._looking.file(document)
+        assert document.place.path is not None
+        self._infos[document.place.path] = info
+        return info
 
     # --- what is copied -----------------------------------------------------------------------------------------------
 
@@ -177,9 +199,13 @@ class _LookingOver:
             self.cleaned.not_copied.append(_own(found.id))
             return
         parts = self._parts(found.id)
-        others = tuple({self._parts(name): None for name in names[1:] if self._parts(name) != parts})
+        others = {self._parts(name): self._plan.roots.spot(name) for name in names[1:]}
+        others.pop(parts, None)  # the same place by another spelling
         gone = tuple(self._gone_records.get(found.id, ()))
-        self.cleaned.copies.append(Copy(found.id, spot, found.named, parts, others, info, gone))
+        copy = Copy(found.id, spot, found.named, parts, tuple((at, to) for to, at in others.items()), info, gone)
+        if (looked_at := self._infos.get(found.id)) is not None:
+            copy.check_same(looked_at)
+        self.cleaned.copies.append(copy)
         if not gone:
             self.cleaned.bytes += info.st_size
 

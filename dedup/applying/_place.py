@@ -63,6 +63,13 @@ class Target:
         cut = os.fsencode(to_fs(self.name))[: _LONGEST_NAME - 1 - len(suffix)]
         return f".{cut.decode('utf-8', 'surrogateescape')}{suffix}"
 
+    def has_unfinished(self) -> bool:
+        """Whether an interrupted process left something, or one is at work."""
+        try:
+            return bool(os.listdir(to_fs(f"{self.parent}/{self.temporary}")))
+        except OSError:
+            return False
+
 
 def target_of(plan: Plan, given: str) -> Target:
     """Where the cleaned corpus of a plan shall be.
@@ -144,6 +151,11 @@ class Place:
         """Give it its name: all at once, and in place of nothing."""
         name, temporary = self.target.name, self.target.temporary
         self._settle()
+        if not _is_there(self.target, parent, self.file):
+            raise OutputError(
+                f"{shown(self.target.given)} can't be written: {shown(temporary)} was taken away while it was written\n"
+                "Give the same command again"
+            )
         _check_free(self.target, parent)
         if self.target.is_folder:
             _calls.place(temporary, parent, name)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
+import xxhash
 
 from dedup.applying._looking import Looking, opened
 from dedup.applying._plan import Plan
-from dedup.applying._spots import Left, digest_of, open_file
+from dedup.applying._spots import Left, digest_of, open_file, why
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Drop, Kept, Reason, Skipped
@@ -23,6 +24,7 @@ from dedup.readers.pack import PACKERS
 from dedup.readers.reading import read
 from dedup.readers.record_files import Chosen, home_of
 from dedup.readers.reread import open_again
+from dedup.readers.unpack import Damaged
 from dedup.saved import SavedTexts
 from dedup.settings import Settings
 
@@ -73,8 +75,8 @@ class RecordFiles:
         file = self._looked_at(document)
         if isinstance(file, str):
             raise Left(file)
-        if why := file.changed.get(document.id):
-            raise Left(why)
+        if what := file.changed.get(document.id):
+            raise Left(what)
         return file.info
 
     def stays_whole(self, document: Kept | Drop) -> str | None:
@@ -92,25 +94,33 @@ class RecordFiles:
         return self._files[path]
 
     def _file(self, path: str, document: Kept | Drop) -> _File | str:
+        """Look at a record file, and at each of its records that is in a cluster."""
+        documents = sorted(self._documents[path].values(), key=lambda document: document.place.position)
         try:
-            with opened(self._looking.spot(document), document) as at:
-                file = open_file(self._looking.spot(document).name, at, follow=path in self._result.named)
+            spot = self._looking.spot(document)
+            with opened(spot, document) as at:
+                file = open_file(spot.name, at, follow=path in self._result.named)
                 try:
                     info = os.fstat(file)
                     said = self._inputs.get(path)
                     same = said is not None and said.bytes == info.st_size and said.digest == digest_of(file)
+                    by_row = documents[0].place.row is not None
+                    changed = {} if by_row else _lines(source_of(path, self._result.settings, file), documents)
                 finally:
                     os.close(file)
         except Left as left:
             return f"{path} {left}" if not str(left).startswith(path) else str(left)
-        if same:  # then all of it is as the scan found it
-            return _File(info, _ends(path, self._result.skipped))
-        return _File(info, self._ends_now(path), self._changed(path))
+        except OSError as error:
+            return f"{path} {why(error)}"
+        if by_row:
+            changed = self._rows(documents)
+        # What is the same file can be read as far as the scan could.
+        return _File(info, _ends(path, self._result.skipped) if same else self._ends_now(path), changed)
 
-    def _changed(self, path: str) -> dict[str, str]:
-        """The records of a cluster in a file that is another one now, each looked at by itself."""
+    def _rows(self, documents: Sequence[Kept | Drop]) -> dict[str, str]:
+        """The rows that aren't what they were, and why."""
         changed: dict[str, str] = {}
-        for document in sorted(self._documents[path].values(), key=lambda document: document.place.position):
+        for document in documents:
             try:
                 self._texts.text(document)
             except InputError as error:
@@ -135,6 +145,39 @@ def _ends(path: str, skipped: list[Skipped]) -> str | None:
     return next((item.detail for item in whole if item.reason not in _READ_ALL), None)
 
 
+def source_of(path: str, settings: Settings, file: int) -> Source:
+    """An open record file, as a scan with these settings reads it."""
+    how = format_of(path, settings.format)
+    return Source(
+        path, "records", compression=how.compression, stream=open(file, "rb", buffering=0, closefd=False),
+        text_field=settings.text_field, format=how.name, delimiter=settings.delimiter,
+    )  # fmt: skip
+
+
+def _lines(source: Source, documents: Sequence[Kept | Drop]) -> dict[str, str]:
+    """The lines that aren't what they were, and why; they are in the order of the file."""
+    changed: dict[str, str] = {}
+    position = 0
+    with open_again(source) as stream:
+        for document in documents:
+            place = document.place
+            assert place.offset is not None and place.length is not None
+            try:
+                if stream.seekable():
+                    stream.seek(place.offset)
+                else:
+                    while position < place.offset and (piece := stream.read(min(place.offset - position, _BUFFER))):
+                        position += len(piece)
+                raw = stream.read(place.length)
+                position += len(raw)
+            except (Damaged, OSError) as error:
+                changed[document.id] = f"{source.path}, line {place.line}: {error}"
+                continue
+            if len(raw) != place.bytes or xxhash.xxh3_128_hexdigest(raw) != place.digest:
+                changed[document.id] = f"{source.path}, line {place.line} has changed since the scan"
+    return changed
+
+
 def write_without(
     path: str, settings: Settings, old: int, new: Callable[[memoryview], None], gone: Sequence[Kept | Drop]
 ) -> None:
@@ -149,16 +192,12 @@ def write_without(
         Refused, Damaged, InputError: it can't be read.
     """
     gone = sorted(gone, key=lambda document: document.place.position)
-    how = format_of(path, settings.format)
-    with open(old, "rb", buffering=0, closefd=False) as stored, io.BufferedWriter(_Written(new), _BUFFER) as plain:
-        source = Source(
-            path, "records", compression=how.compression, stream=stored,
-            text_field=settings.text_field, format=how.name, delimiter=settings.delimiter,
-        )  # fmt: skip
-        if how.compression is None:
+    source = source_of(path, settings, old)
+    with io.BufferedWriter(_Written(new), _BUFFER) as plain:
+        if source.compression is None:
             _write(source, plain, gone)
             return
-        with PACKERS[how.compression](plain) as packed:
+        with PACKERS[source.compression](plain) as packed:
             _write(source, packed, gone)
 
 

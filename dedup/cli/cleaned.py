@@ -51,7 +51,7 @@ def lines(plan: Plan, done: Cleaned, yes: bool, most: int | None) -> list[str]:
     whole = [copy.info.st_size for copy in done.copies if not copy.gone]
     said = []
     if done.found_unfinished:
-        said.append("an earlier apply was interrupted; what it had copied was removed")
+        said.append(f"an earlier apply was interrupted; what it had copied {'was' if yes else 'would be'} removed")
     if whole or not done.rewritten:
         said.append(f"{files(len(whole))} ({sum(whole):,} bytes) {to}")
     if done.rewritten:
