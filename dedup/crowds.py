@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dedup._arrays import I64, U64, Sketches, Texts, offsets_of
+from dedup._arrays import I64, U64, Sketches, Texts
 from dedup._kernels import Kernel
 from dedup.settings import Settings
 
@@ -49,7 +49,7 @@ class Crowds:
             return cls()
         members = rows[np.array(crowded, np.int64)].tolist()
         forms = [sketches.normal.raw(row) for row in members]
-        normal = Texts(b"".join(forms), offsets_of([len(form) for form in forms]))
+        normal = Texts.joined(forms)
         sets = kernel.shingle_sets(normal, settings.shingle, threads=1)
         held = np.split(_held(sets.values), sets.offsets[1:-1])
         return cls(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 import xxhash
 
-from dedup._arrays import I64, Texts, encode, offsets_of
+from dedup._arrays import I64, Texts, encode
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError, SettingsError
 from dedup.model import Document
@@ -137,10 +137,10 @@ def _rows(rows: Iterator[Row], entry: _Entry, held: Held) -> Iterator[Texts]:
         size += len(raw)
         if size >= entry.batch_bytes:
             held.append(texts)
-            yield Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
+            yield Texts.joined(batch)
             batch, texts, size = [], [], 0
     held.append(texts)
-    yield Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
+    yield Texts.joined(batch)
 
 
 def _document(position: int, row: Row, settings: Settings) -> Document:

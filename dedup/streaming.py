@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, BinaryIO
 
-from dedup._arrays import Texts, offsets_of
+from dedup._arrays import Texts
 from dedup._kernels import Kernel, load_kernel
 from dedup.against import Listed
 from dedup.errors import SettingsError
@@ -110,8 +110,7 @@ class StreamFilter:
     def _decide(self, parts: Sequence[Part]) -> list[Match | None]:
         """For each part what it is dropped for."""
         texts = [part.text for part in parts if part.text is not None]
-        batch = Texts(b"".join(texts), offsets_of([len(text) for text in texts]))
-        sketches = self._kernel.sketch(batch, self._settings, threads=self._threads)
+        sketches = self._kernel.sketch(Texts.joined(texts), self._settings, threads=self._threads)
         views = iter(View.all(sketches, [part.id for part in parts if part.text is not None]))
         return [None if part.text is None else self._one(next(views)) for part in parts]
 

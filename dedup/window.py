@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from dedup import verify
-from dedup._arrays import I64, Sketches, Texts, offsets_of
+from dedup._arrays import I64, Sketches, Texts
 from dedup._kernels import Kernel
 from dedup.candidates import HITS, contained_floor, is_contained_candidate, may_be_contained, passes_screen
 from dedup.errors import SettingsError
@@ -235,7 +235,7 @@ class Window:
     def _shared(self, new: View, others: list[View]) -> list[int]:
         """Shingles that the record shares with each of these."""
         forms = [new.form, *(other.form for other in others)]
-        normal = Texts(b"".join(forms), offsets_of([len(form) for form in forms]))
+        normal = Texts.joined(forms)
         right: I64 = np.arange(1, len(forms), dtype=np.int64)
         counts: list[int] = self._kernel.overlaps(
             normal, self._settings.shingle, np.zeros_like(right), right, threads=1

@@ -14,7 +14,7 @@ import numpy as np
 from dedup._arrays import I64
 from dedup.model import Reason
 from dedup.readers.names import shown
-from dedup.readers.record_files import BATCH_BYTES
+from dedup.readers.record_files import BATCH_BYTES, its_columns
 from dedup.readers.streams import Refused, spooled
 from dedup.readers.unpack import Damaged
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 1024  # that are decoded at once: a text that is stored once may stand in each of them
-_SHOWN_COLUMNS = 12
 
 
 class Table:
@@ -198,13 +197,11 @@ def text_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
     """
     found = [name for name in wanted if type_of(schema, name) is not None]
     if not found:
-        names = list(dict.fromkeys(schema.names))
-        listed = ", ".join(shown(name)[:60] for name in names[:_SHOWN_COLUMNS])
-        more = ", …" if len(names) > _SHOWN_COLUMNS else ""
         twice = next((name for name in wanted if schema.names.count(name) > 1), None)
         what = " or ".join(repr(shown(name)) for name in wanted)
         what = f"several columns are called {shown(twice)!r}" if twice else f"no column {what}"
-        raise Refused(Reason.NO_TEXT, f"{what}; its columns are {listed}{more}; name the right one with --text-field")
+        there = its_columns(list(dict.fromkeys(schema.names)))
+        raise Refused(Reason.NO_TEXT, f"{what}; {there}; name the right one with --text-field")
     for name in found:
         if not _is_text(type_of(schema, name)):
             raise Refused(Reason.NO_TEXT, f"the column {shown(name)!r} is {type_of(schema, name)}, not text")

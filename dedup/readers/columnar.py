@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from dedup._arrays import Texts, offsets_of
+from dedup._arrays import Texts
 from dedup.catalog import Source
 from dedup.model import Reason, Skipped
 from dedup.readers.arrow import Table, column_of, raw_texts, seekable, text_columns, texts_of, type_of
 from dedup.readers.columnar_copy import copy
-from dedup.readers.record_files import Job
+from dedup.readers.record_files import RowReader
 from dedup.readers.streams import Refused
 from dedup.readers.strict_json import compact
 from dedup.readers.text import too_long
@@ -29,22 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Finder", "Reader", "copy"]
 
 
-class Reader:
-    """Reads the rows of one file into the catalog.
-
-    Attributes:
-        documents: read so far.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._row = 0
-        self.documents = 0
-
-    @property
-    def last(self) -> str:
-        """The row that was read last."""
-        return f"row {self._row}" if self._row else ""
+class Reader(RowReader):
+    """Reads the rows of one file into the catalog."""
 
     def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
         """The texts of the rows, some at a time; when they come out, they are the catalog's last rows."""
@@ -91,7 +77,7 @@ class Reader:
         self.documents += len(kept)
         if len(kept) == len(ids):
             return Texts(blob[bounds[0] : bounds[-1]], offsets - bounds[0])
-        return Texts(b"".join(kept), offsets_of([len(text) for text in kept]))
+        return Texts.joined(kept)
 
     def _refusal(self, raw: memoryview, sound: bool) -> Refused | None:
         if len(raw) > self._job.settings.max_record:

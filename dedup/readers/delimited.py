@@ -13,13 +13,13 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from dedup._arrays import I64, Texts, offsets_of
+from dedup._arrays import I64, Texts
 from dedup.catalog import Source
 from dedup.errors import InputError
 from dedup.model import Decoded, Reason, Skipped
 from dedup.readers.cut import PIECE, Counting, cut, pieces_of
 from dedup.readers.names import shown
-from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, FIELD, Chosen, Job, joined
+from dedup.readers.record_files import BATCH_BYTES, BATCH_ROWS, FIELD, Chosen, Job, RowReader, its_columns, joined
 from dedup.readers.rows import Cells, Row, Rows, csv_reader
 from dedup.readers.streams import Refused
 from dedup.readers.text import too_long
@@ -27,7 +27,6 @@ from dedup.readers.unpack import Damaged
 from dedup.settings import MOST_BYTES
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-_SHOWN_COLUMNS = 12
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?\Z")
 
 
@@ -74,14 +73,12 @@ def layout_of(
             raise Refused(Reason.NO_TEXT, f"{names.count(name)} columns are called {shown(name)!r}")
     found = [names.index(name) for name in wanted if name in names]
     if not found:
-        listed = ", ".join(shown(name)[:60] for name in names[:_SHOWN_COLUMNS])
-        more = ", …" if len(names) > _SHOWN_COLUMNS else ""
         what = " or ".join(repr(shown(name)) for name in wanted)
         other = next((sign for sign in ";\t|," if sign != delimiter and sign in names[0]), None)
         hint = "name the right one with --text-field"
         if len(names) == 1 and other:
             hint = f"say --delimiter {'tab' if other == chr(9) else repr(other)} if that separates them"
-        raise Refused(Reason.NO_TEXT, f"no column {what}; its columns are {listed}{more}; {hint}")
+        raise Refused(Reason.NO_TEXT, f"no column {what}; {its_columns(names)}; {hint}")
     return Layout(
         width=len(names),
         texts=tuple(found),
@@ -90,23 +87,12 @@ def layout_of(
     )
 
 
-class Reader:
-    """Reads the rows of one file into the catalog.
-
-    Attributes:
-        documents: read so far.
-    """
+class Reader(RowReader):
+    """Reads the rows of one file into the catalog."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
-        self._row = 0
+        super().__init__(job)
         self._rows: Rows | None = None
-        self.documents = 0
-
-    @property
-    def last(self) -> str:
-        """The row that was read last."""
-        return f"row {self._row}" if self._row else ""
 
     def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
         """The texts of the rows, some at a time; when they come out, they are the catalog's last rows."""
@@ -131,19 +117,19 @@ class Reader:
                     batch.append(text)
                     size += len(text)
                     if size >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
-                        yield _together(batch)
+                        yield Texts.joined(batch)
                         batch, size = [], 0
         except (Refused, Damaged, OSError) as error:
             whole = None if isinstance(error, Refused) else end
             if batch:
-                yield _together(batch)
+                yield Texts.joined(batch)
                 batch = []
             raise
         finally:
             found = layout._replace(wide=rows.wide, encoding=rows.cells.encoding, first=first, whole=whole)
             source.layout = found
         if batch:
-            yield _together(batch)
+            yield Texts.joined(batch)
 
     def _one(self, row: Row, decode: Cells, layout: Layout) -> bytes | None:
         """Enter one row into the catalog; its text, or None and a record says why there is none."""
@@ -204,10 +190,6 @@ def value_of(cell: str) -> Any:
     if _NUMBER.match(cell):
         return float(cell) if re.search("[.eE]", cell) else int(cell)
     return cell or None
-
-
-def _together(batch: list[bytes]) -> Texts:
-    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
 
 
 class Finder:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import IO, Any, BinaryIO
 
-from dedup._arrays import Texts, offsets_of
+from dedup._arrays import Texts
 from dedup._kernels import Kernel, load_kernel
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
@@ -141,7 +141,7 @@ class _Reading:
                 for text in texts:
                     if isinstance(text, Texts):
                         if batch:
-                            yield _together(batch)
+                            yield Texts.joined(batch)
                             batch, size = [], 0
                         self._documents[file.given] += text.count
                         yield text
@@ -152,12 +152,12 @@ class _Reading:
                     self._documents[file.given] += 1
                     size += len(text) + _OVERHEAD
                     if size >= batch_bytes:
-                        yield _together(batch)
+                        yield Texts.joined(batch)
                         batch, size = [], 0
                         if on_progress:
                             on_progress(self._bytes, len(self._catalog))
         if batch:
-            yield _together(batch)
+            yield Texts.joined(batch)
 
     def _texts(self, file: Found) -> Generator[bytes | Texts, None, None]:
         """The texts of one file; where there are none, a record says why."""
@@ -324,10 +324,6 @@ def _most_open() -> int:
         return 0  # Windows
     most = os.sysconf("SC_OPEN_MAX")  # as many as this process may have, or -1
     return min(_MOST_OPEN, most // 4) if most > 0 else _MOST_OPEN
-
-
-def _together(batch: list[bytes]) -> Texts:
-    return Texts(b"".join(batch), offsets_of([len(text) for text in batch]))
 
 
 def _look_at_head(head: bytes, source: Source) -> None:

@@ -19,10 +19,12 @@ from dedup.catalog import Catalog, Source
 from dedup.formats import FORMATS
 from dedup.model import Skipped
 from dedup.readers.cut import Counting
+from dedup.readers.names import shown
 from dedup.settings import Settings
 
 BATCH_BYTES = 8 << 20  # texts of rows come out in batches of about this size
 BATCH_ROWS = 1 << 16
+_SHOWN_COLUMNS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,24 @@ class Reader(Protocol):
 
     def finish(self) -> None:
         """Say what is left to say once the last record has been read."""
+
+
+class RowReader:
+    """What readers of rows have in common.
+
+    Attributes:
+        documents: read so far.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._row = 0
+        self.documents = 0
+
+    @property
+    def last(self) -> str:
+        """The row that was read last."""
+        return f"row {self._row}" if self._row else ""
 
 
 class Finder(Protocol):
@@ -137,6 +157,12 @@ def missing(name: str) -> str | None:
     if needs is None or find_spec(needs[0]) is not None:
         return None
     return f"no reader of {FORMATS[name].called} is installed: pip install 'neardup[{needs[1]}]'"
+
+
+def its_columns(names: Sequence[str]) -> str:
+    """The columns of a file, for a message that says what it lacks."""
+    listed = ", ".join(shown(name)[:60] for name in names[:_SHOWN_COLUMNS])
+    return f"its columns are {listed}" + (", …" if len(names) > _SHOWN_COLUMNS else "")
 
 
 def joined(texts: Sequence[bytes]) -> bytes:

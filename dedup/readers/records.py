@@ -169,7 +169,7 @@ class RecordFile:
             offset += len(line)
             if text is not None:
                 found.append(text)
-        return Texts(b"".join(found), offsets_of([len(text) for text in found]))
+        return Texts.joined(found)
 
     def _chunk_natively(self, lines: memoryview) -> Texts:
         """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
