@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
 import gzip
 import io
 import json
-import lzma
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -17,27 +15,22 @@ from typing import Any
 import oracle
 import pytest
 import xxhash
-import zstandard
 from conftest import Run, of_type, prose, write_tree
 from hypothesis import given
 from hypothesis import strategies as st
+from records import PACKERS, Read, filtered, read_bytes
 
-from dedup.catalog import Catalog
 from dedup.checking import check
 from dedup.errors import InputError, SettingsError
-from dedup.filtering import write_filtered
 from dedup.model import Reason
 from dedup.pipeline import scan
-from dedup.readers import Rereader, open_one, read
+from dedup.readers import open_one
 from dedup.saved import load_result
 from dedup.settings import Settings
 
 pytestmark = pytest.mark.once  # the kernels see texts, not files
 
 WORDS = prose("tables", 200).split()
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress,
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -52,36 +45,8 @@ def written(rows: Sequence[Sequence[str]], **options: Any) -> bytes:
     return file.getvalue().encode()
 
 
-class Read:
-    """What the readers make of a file."""
-
-    def __init__(self, path: str, settings: Settings | None = None) -> None:
-        self.catalog = Catalog()
-        batches = list(read([path], settings or Settings(), self.catalog))
-        self.texts = [batch.text(index) for batch in batches for index in range(batch.count)]
-        self.places = [self.catalog.place(row) for row in range(len(self.catalog))]
-        self.ids = [place.id for place in self.places]
-        self.skipped = [(item.id, item.reason, item.row, item.line) for item in self.catalog.skipped]
-
-    def again(self, order: Sequence[int]) -> list[str]:
-        with Rereader(self.catalog) as texts:
-            return [texts.text(row) for row in order]
-
-
-def read_bytes(raw: bytes, settings: Settings | None = None, name: str = "t.csv") -> Read:
-    Path(name).write_bytes(raw)
-    return Read(name, settings)
-
-
-def filtered(stdin: bytes, settings: Settings, emit: Any = "kept") -> bytes:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        result = scan(["-"], settings, threads=1)
-        out = io.BytesIO()
-        counts = write_filtered(result, out, emit)
-    assert counts.bytes_in == len(stdin) or result.has_unread
-    assert counts.bytes_out == len(out.getvalue())
-    return out.getvalue()
+def read_table(raw: bytes, settings: Settings | None = None, name: str = "t.csv") -> Read:
+    return read_bytes(raw, name, settings)
 
 
 # --- what the rows are ------------------------------------------------------------------------------------------------
@@ -109,7 +74,7 @@ def test_rows_are_those_of_the_csv_module(rows: list[list[str]], way: Any, mark:
         return
     expected = list(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=way["delimiter"]))[1:]
 
-    run = read_bytes((b"\xef\xbb\xbf" if mark else b"") + raw, Settings(delimiter=way["delimiter"]))
+    run = read_table((b"\xef\xbb\xbf" if mark else b"") + raw, Settings(delimiter=way["delimiter"]))
 
     expected = [row for row in expected if row]
     assert run.texts == [row[1] for row in expected]
@@ -126,7 +91,7 @@ def test_any_bytes_are_what_the_csv_module_makes_of_them(tail: str) -> None:
     rows = [row for row in csv.reader(io.StringIO(raw, newline="")) if row][1:]
     is_open = list(csv.reader(io.StringIO(raw + "\nQ,Q", newline="")))[-1] != ["Q", "Q"]
 
-    run = read_bytes(raw.encode())
+    run = read_table(raw.encode())
 
     assert (("t.csv", Reason.CORRUPT, None, None) in run.skipped) == is_open
     rows = rows[:-1] if is_open else rows
@@ -138,7 +103,7 @@ def test_any_bytes_are_what_the_csv_module_makes_of_them(tail: str) -> None:
 def test_ids_places_and_values_by_hand() -> None:
     raw = b'name,n,text,likes\r\nx,1,"two\nlines",7\r\n\r\n,2,"say ""so""",\r\ny,3,,1.5\r\n'
 
-    run = read_bytes(raw, Settings(id_field="name", keep="field:likes"))
+    run = read_table(raw, Settings(id_field="name", keep="field:likes"))
 
     assert run.ids == ["x", "t.csv:2", "y"]
     assert run.texts == ["two\nlines", 'say "so"', ""]
@@ -150,7 +115,7 @@ def test_ids_places_and_values_by_hand() -> None:
 
 
 def test_short_and_long_rows_are_named_and_the_next_ones_read() -> None:
-    run = read_bytes(b'id,text\na,one\nb\n"c\nc",two,2\nd,three\n')
+    run = read_table(b'id,text\na,one\nb\n"c\nc",two,2\nd,three\n')
 
     assert run.texts == ["one", "three"]
     assert run.skipped == [("t.csv:2", Reason.BAD_RECORD, 2, 3), ("t.csv:3", Reason.BAD_RECORD, 3, 4)]
@@ -171,7 +136,7 @@ def test_short_and_long_rows_are_named_and_the_next_ones_read() -> None:
     ],
 )
 def test_a_table_without_the_column_is_named(raw: bytes, settings: Settings, words: str) -> None:
-    run = read_bytes(raw, settings)
+    run = read_table(raw, settings)
 
     assert run.texts == []
     assert [(item.id, item.reason) for item in run.catalog.skipped] == [("t.csv", Reason.NO_TEXT)]
@@ -180,13 +145,13 @@ def test_a_table_without_the_column_is_named(raw: bytes, settings: Settings, wor
 
 @pytest.mark.parametrize("raw", [b"", b"\n\n", b"\xef\xbb\xbf", b"id,text\n", b"id,text"])
 def test_a_table_without_rows_has_no_documents(raw: bytes) -> None:
-    run = read_bytes(raw)
+    run = read_table(raw)
     assert (run.texts, run.skipped) == ([], [])
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_a_quotation_mark_that_is_never_closed(end: str) -> None:
-    run = read_bytes(f'id,text\na,one\nb,"two\nc,three{end}'.encode())
+    run = read_table(f'id,text\na,one\nb,"two\nc,three{end}'.encode())
 
     assert run.texts == ["one"]
     assert [item.detail for item in run.catalog.skipped] == [
@@ -196,13 +161,13 @@ def test_a_quotation_mark_that_is_never_closed(end: str) -> None:
 
 def test_rows_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = b"text\nshort\n" + b"x" * 50 + b"\nlast\n"
-    run = read_bytes(raw, Settings(max_record=40))
+    run = read_table(raw, Settings(max_record=40))
     assert run.texts == ["short", "last"]
     assert run.skipped == [("t.csv:2", Reason.OVER_LIMIT, 2, 3)]
 
     monkeypatch.setattr("dedup.readers.rows._LEAST_LIMIT", 45)  # so that no more may be held
     for long in (raw, b'text\nshort\n"' + b"x\n" * 50 + b'"\nlast\n'):
-        run = read_bytes(long, Settings(max_record=40))
+        run = read_table(long, Settings(max_record=40))
         assert run.texts == ["short"]
         assert run.skipped == [("t.csv", Reason.OVER_LIMIT, None, None)]
         assert "row 1 is the last that was read" in run.catalog.skipped[0].detail
@@ -210,7 +175,7 @@ def test_rows_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cells_longer_than_the_csv_module_allows() -> None:
     long = "word " * 100_000
-    assert read_bytes(written([["text"], [long], ["b"]])).texts == [long, "b"]
+    assert read_table(written([["text"], [long], ["b"]])).texts == [long, "b"]
 
 
 # --- names and settings -----------------------------------------------------------------------------------------------
@@ -220,7 +185,7 @@ def test_cells_longer_than_the_csv_module_allows() -> None:
 @pytest.mark.parametrize(("ending", "delimiter"), [(".csv", ","), (".CSV", ","), (".tsv", "\t"), (".tab", "\t")])
 def test_the_ending_says_the_delimiter(ending: str, delimiter: str, pack: str) -> None:
     raw = written([["id", "text"], ["a", "one,\ttwo"], ["b", "three"]], delimiter=delimiter)
-    run = read_bytes(PACKERS[pack](raw), name=f"t{ending}{pack}")
+    run = read_table(PACKERS[pack](raw), name=f"t{ending}{pack}")
     assert (run.ids, run.texts) == (["a", "b"], ["one,\ttwo", "three"])
     order = [random.Random(0).randrange(2) for _ in range(6)]
     assert run.again(order) == [run.texts[row] for row in order]
@@ -228,10 +193,10 @@ def test_the_ending_says_the_delimiter(ending: str, delimiter: str, pack: str) -
 
 def test_the_format_can_be_said() -> None:
     raw = written([["text"], ["one"]])
-    assert read_bytes(raw, Settings(format="csv"), "t.data").texts == ["one"]
-    assert read_bytes(gzip.compress(raw), Settings(format="csv"), "t.gz").texts == ["one"]
-    assert read_bytes(raw, Settings(format="text")).texts == ["text\r\none\r\n"]
-    assert read_bytes(b'{"text":"x"}\n', Settings(format="jsonl")).texts == ["x"]
+    assert read_table(raw, Settings(format="csv"), "t.data").texts == ["one"]
+    assert read_table(gzip.compress(raw), Settings(format="csv"), "t.gz").texts == ["one"]
+    assert read_table(raw, Settings(format="text")).texts == ["text\r\none\r\n"]
+    assert read_table(b'{"text":"x"}\n', Settings(format="jsonl")).texts == ["x"]
     with pytest.raises(SettingsError, match="must be one of jsonl, csv, tsv"):
         Settings(format="xml")
     for delimiter in ("", ";;", '"', "\n", "é"):
@@ -241,13 +206,13 @@ def test_the_format_can_be_said() -> None:
 
 def test_several_fields_are_joined_by_an_empty_line() -> None:
     settings = Settings(text_field=("title", "body"))
-    run = read_bytes(b"body,title\nB,T\nB,\n,T\n,\n", settings)
+    run = read_table(b"body,title\nB,T\nB,\n,T\n,\n", settings)
     assert run.texts == ["T\n\nB", "B", "T", ""]
     assert run.again([3, 0]) == ["", "T\n\nB"]
-    assert read_bytes(b"body\nB\n", settings).texts == ["B"]
+    assert read_table(b"body\nB\n", settings).texts == ["B"]
     rows: list[dict[str, Any]] = [{"title": "T", "body": "B"}, {"body": "B"}, {"title": None, "body": ""}, {"x": 1}]
     rows.append({"title": 5, "body": "B"})
-    run = read_bytes("".join(json.dumps(row) + "\n" for row in rows).encode(), settings, "r.jsonl")
+    run = read_table("".join(json.dumps(row) + "\n" for row in rows).encode(), settings, "r.jsonl")
     assert run.texts == ["T\n\nB", "B", ""]
     assert run.again([0, 2]) == ["T\n\nB", ""]
     assert [(item.line, item.reason) for item in run.catalog.skipped] == [(4, Reason.NO_TEXT), (5, Reason.NO_TEXT)]
@@ -272,7 +237,7 @@ def test_one_table_in_six_encodings(encoding: str, pack: str) -> None:
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     raw = (mark + text).encode(encoding)
 
-    run = read_bytes(PACKERS[pack](raw), name=f"t.csv{pack}")
+    run = read_table(PACKERS[pack](raw), name=f"t.csv{pack}")
 
     assert run.texts == [row[1] for row in rows[1:]]
     assert run.again([2, 1, 0]) == run.texts[::-1]
@@ -287,7 +252,7 @@ def test_one_table_in_six_encodings(encoding: str, pack: str) -> None:
 
 def test_few_bad_bytes_in_utf8() -> None:
     raw = written([["text"], *([[GERMAN]] * 20)]).replace("Köln".encode(), b"K\xffln", 1)
-    run = read_bytes(raw)
+    run = read_table(raw)
     assert run.texts[0] == GERMAN.replace("Köln", "K\ufffdln")
     assert run.texts[1:] == [GERMAN] * 19
     assert [(item.id, item.how, item.bad) for item in run.catalog.decoded] == [("t.csv", "repaired", 1)]
@@ -300,7 +265,7 @@ def test_what_is_no_table() -> None:
         (gzip.compress(b"text\nx\n"), Reason.CORRUPT, "gzip data, not CSV; name it .csv.gz"),
         (b"\xff\xfet\0e\0x\0t\0\n\0\x00\xd8\n\0", Reason.ENCODING, "not UTF-16"),
     ]:
-        run = read_bytes(raw)
+        run = read_table(raw)
         assert [item.reason for item in run.catalog.skipped] == [reason]
         assert words in run.catalog.skipped[0].detail
 
@@ -444,7 +409,7 @@ def test_texts_of_a_saved_result_take_one_look_through_each_file(
 @pytest.mark.parametrize("change", ["other", "fewer", "gone", "header", "empty"])
 def test_a_changed_table_is_said(change: str) -> None:
     raw = written([["text"], ["one"], ["ONE"], ["two"]])
-    run = read_bytes(raw)
+    run = read_table(raw)
     Path("r.jsonl").write_bytes(scan(["t.csv"], threads=1).to_bytes())
     new = {
         "other": raw.replace(b"ONE", b"TWO"),
