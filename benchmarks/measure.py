@@ -34,18 +34,30 @@ def cores_for(count: int) -> set[int] | None:
     return set(sorted(os.sched_getaffinity(0))[-count:])
 
 
-def measured(line: list[str], threads: int, log: Path) -> Run:
-    """Run a command line to its end; processes it started and waited for are counted with it."""
+def measured(
+    line: list[str], threads: int, log: Path, *, source: Path | None = None, target: Path | None = None
+) -> Run:
+    """Run a command line to its end; processes it started and waited for are counted with it.
+
+    ``source`` is its standard input; ``target`` gets its standard output, which else goes where its messages go.
+    """
     if not hasattr(os, "wait4"):
         sys.exit("benchmarks need os.wait4, which this system lacks; they run on Linux and macOS")
     cores = cores_for(threads)
     before = os.sched_getaffinity(0) if cores else set()
-    with log.open("wb") as output:
+    with (
+        log.open("wb") as output,
+        (source or Path(os.devnull)).open("rb") as stdin,
+        (target or Path(os.devnull)).open("wb") as filtered,
+    ):
         if cores:
             os.sched_setaffinity(0, cores)  # inherited by the child; nothing runs here meanwhile
         try:
             start = time.perf_counter()
-            child = subprocess.Popen(line, stdout=output, stderr=output, env=_variables(os.environ, threads))
+            stdout = filtered if target else output
+            child = subprocess.Popen(
+                line, stdin=stdin, stdout=stdout, stderr=output, env=_variables(os.environ, threads)
+            )
             _, status, usage = os.wait4(child.pid, 0)
             wall = time.perf_counter() - start
         finally:

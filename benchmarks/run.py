@@ -24,6 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
 import differences
+import filtering
 import growth
 import tables
 from contestants import HERE, OURS, PARAMETERS, PEERS, Contestant, NotRunnable, command, version, with_files
@@ -36,7 +37,7 @@ Row = dict[str, Any]
 
 SIZES = {"peers": (20_000, 200_000), "cores": (20_000, 200_000), "doubling": (10_000, 100_000),
          "languages": (10_000, 50_000), "shapes": (5_000, 50_000),
-         "differences": (17_000, 170_000)}  # fmt: skip
+         "differences": (17_000, 170_000), "filter": (20_000, 290_000)}  # fmt: skip
 SHAPES = ("identical", "shared-header-below", "shared-header-contained", "shared-header-above", "revisions",
           "one-token", "giant", "empty", "tiny", "popular-quotation", "uneven-pages", "twice-crawled")  # fmt: skip
 
@@ -164,6 +165,8 @@ def section(options: argparse.Namespace, name: str, documents: int) -> Row:
         case "languages":
             rows = growth.languages(plan, documents, options.editions)
             return {"about": f"{documents:,} mixed documents each, one core{more}", "rows": rows}
+        case "filter":
+            return {"about": f"{documents:,} mixed documents, one core{more}", "rows": filtering.rows(plan, documents)}
         case "differences":
             rows = differences.rows(options.cache, documents, options.repeat, options.seed)
             return {"about": f"two texts of {documents:,} words, one core", "rows": rows}

@@ -104,6 +104,12 @@ def differences(rows: Sequence[Row]) -> str:
     ])  # fmt: skip
 
 
+def filtering(rows: Sequence[Row]) -> str:
+    """Records let through."""
+    head = ["", "MB", "CPU s (least–most)", "wall s", "peak MB", "throughput × scan"]
+    return _aligned([head, *([*_common(row), _times(row["times_scan"])] for row in rows)])
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Row]], str]]] = {
     "peers": ("Us and the peers", peers),
     "cores": ("Two cores", cores),
@@ -111,6 +117,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Row]], str]]] = {
     "languages": ("Other scripts", languages),
     "shapes": ("Hard shapes", shapes),
     "differences": ("What differs", differences),
+    "filter": ("Records let through", filtering),
 }
 
 

@@ -473,14 +473,17 @@ def test_a_run_writes_every_time_and_its_tables_can_be_printed_again(modules, tm
 
     monkeypatch.setattr(run, "HERE", tmp_path)
     small = ["--documents", "60", "--repeat", "2", "--cache", str(tmp_path / "cache"), "--name", "x"]
-    only = ["--only", "peers,doubling,shapes", "--peers", "none", "--shapes", "identical"]
+    only = ["--only", "peers,doubling,shapes,filter", "--peers", "none", "--shapes", "identical"]
 
     status = run.main([*small, *only])
 
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "results" / "x.json").read_text())
     assert status == 0
-    assert [len(row["runs"]) for section in result["sections"].values() for row in section["rows"]] == [2] * 7
+    assert [len(row["runs"]) for section in result["sections"].values() for row in section["rows"]] == [2] * 12
+    whole = (tmp_path / "cache" / "english-60-1.jsonl").stat().st_size
+    assert result["sections"]["filter"]["rows"][0]["times_scan"] == 1
+    assert 0 < (tmp_path / "cache" / "own.filtered.jsonl").stat().st_size < whole
     assert result["sections"]["peers"]["rows"][0]["near_left"] == 0
     assert [row["known"] - row["dropped"] for row in result["sections"]["shapes"]["rows"]] == [0, 0]
     assert run.main(["--table", str(tmp_path / "results" / "x.json")]) == 0
