@@ -174,6 +174,18 @@ def test_round_trips(kind: str, pack: str, tmp_path: Path) -> None:
     assert undo(str(tmp_path / "q")).left == [] and files(corpus) == tree
 
 
+@pytest.mark.parametrize("kind", [*LINES, *COLUMNS])
+def test_it_is_what_filter_writes(kind: str, tmp_path: Path, run_dedup: Callable[..., Run]) -> None:
+    if kind in COLUMNS:
+        pytest.importorskip("pyarrow")
+    raw = plain_of(kind, [(f"r{row}", POOL[row % 3] + " more" * (row % 2)) for row in range(9)])
+    write_tree(tmp_path, {f"r.{kind}": raw})
+    run = run_dedup("filter", "--format", kind.removesuffix("s"), "-q", input=raw)
+    assert run.status == 0 and len(run.stdout) < len(raw)
+    cleaned(scanned(tmp_path / f"r.{kind}"), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == run.stdout
+
+
 def test_documents_of_every_kind_there_and_back(tmp_path: Path) -> None:
     """One text in five kinds of files and two encodings: one of them stays, and no byte of any file is another."""
     for reader in ("resiliparse", "pypdfium2"):
