@@ -15,7 +15,7 @@ class Progress:
     """How far a scan is: what a ``progress`` callback gets, at the beginning of a stage and as it goes on.
 
     Attributes:
-        stage: ``read``, ``exact``, ``index``, ``compare`` or ``keep``.
+        stage: ``read``, ``exact``, ``index``, ``compare`` or ``keep``; of an apply ``look``, ``copy`` or ``move``.
         number: of the stage, from 1.
         stages: how many there are.
         done: how much of the stage is done.

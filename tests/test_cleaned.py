@@ -30,6 +30,7 @@ import dedup
 from dedup.applying import Cleaned, _calls, _cleaned, apply, clean, make_plan, undo
 from dedup.decisions import Decision, Stays, digest_of_result
 from dedup.errors import InputError, OutputError
+from dedup.progress import Progress
 from dedup.saved import load_result
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name != "posix", reason="apply needs POSIX")]
@@ -707,6 +708,30 @@ def test_many_at_once(tmp_path: Path, temporary: Path) -> None:
     assert all("at work in out" in talk or "holds other files" in talk for talk in talks if talk)
     assert contents(tmp_path / "out") == contents(tmp_path / "corpus")
     assert sorted(os.listdir(tmp_path)) == ["corpus", "out", "result.jsonl"]
+
+
+def test_progress_and_an_end_to_it(corpus: Path, result: Path, tmp_path: Path) -> None:
+    plan = make_plan(load_result(result), "", {})
+    seen: list[Progress] = []
+    clean(plan, str(tmp_path / "out"), write=True, progress=seen.append)
+    assert [event.stage for event in seen] == sorted((event.stage for event in seen), key=("look", "copy").index)
+    looks, copies = ([event for event in seen if event.stage == stage] for stage in ("look", "copy"))
+    assert (looks[-1].done, looks[-1].total, looks[-1].number) == (2, 2, 1)
+    size = sum(len(POOL[number]) for number in range(3))
+    assert (copies[-1].done, copies[-1].total, copies[-1].documents, copies[-1].number) == (size, size, 3, 2)
+    assert [event.done for event in copies] == sorted(event.done for event in copies)
+    assert {event.stages for event in seen} == {2}
+
+    def stop(event: Progress) -> None:
+        if event.stage == "copy":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        clean(plan, str(tmp_path / "out2"), write=True, progress=stop)
+    moves: list[Progress] = []
+    apply(plan, str(tmp_path / "q"), progress=moves.append)
+    assert (moves[-1].stage, moves[-1].done, moves[-1].total) == ("move", 2, 2)
+    assert sorted(os.listdir(tmp_path)) == ["corpus", "out", "q", "result.jsonl"]
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dedup.applying._looking import Looking, opened
 from dedup.applying._plan import Pair, Plan
 from dedup.applying._spots import Left, found, names_below, or_left, resolved, transfer, why
 from dedup.errors import OutputError
+from dedup.progress import Callback, Progress
 from dedup.readers.names import shown, to_fs
 from dedup.readers.streams import words_of
 from dedup.saved import SavedTexts
@@ -49,20 +50,33 @@ class Applied:
     bytes: int = 0
 
 
-def apply(plan: Plan, quarantine: str | None) -> Applied:
+def apply(plan: Plan, quarantine: str | None, *, progress: Callback | None = None) -> Applied:
     """Move the files of a plan into a folder, below their paths; with None only look what would be moved.
 
     A cluster is left alone as a whole if a file of it that goes, or one that stays for it, isn't what it was.
 
+    Args:
+        plan: what goes. quarantine: where to.
+        progress: called as work goes on, in the stage ``look`` or ``move``; what it raises ends it.
+
     Raises:
         OutputError: the folder can't serve, another process is at work, or the disk is full.
     """
+    total, done = sum(map(len, plan.clusters.values())), 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress:
+            progress(Progress("look" if quarantine is None else "move", 1, 1, done, total, "documents", done))
+
     with plan.result.open_texts() as texts:
         if quarantine is None:
             work = _Applying(plan, None, texts)
             for number, pairs in plan.clusters.items():
                 for pair in work.checked(number, pairs):
                     work.count(pair)
+                tell(len(pairs))
             return work.applied
         with at_work(plan.roots.all()), _begun(plan, quarantine) as journal:
             work = _Applying(plan, journal, texts)
@@ -73,6 +87,7 @@ def apply(plan: Plan, quarantine: str | None) -> Applied:
                 if len(ready) >= _BATCH:
                     work.move(ready)
                     ready = []
+                tell(len(pairs))
             work.move(ready)
             return work.applied
 

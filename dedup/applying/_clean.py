@@ -13,6 +13,7 @@ from dedup.applying._record_files import write_without
 from dedup.applying._spots import Left, Spot, open_file
 from dedup.errors import InputError
 from dedup.model import Reason, Skipped
+from dedup.progress import Callback, Progress
 from dedup.readers.names import shown
 from dedup.readers.streams import Refused
 from dedup.readers.unpack import Damaged
@@ -21,7 +22,7 @@ from dedup.settings import Settings
 _STEP = 1 << 20
 
 
-def clean(plan: Plan, given: str, *, write: bool) -> Cleaned:
+def clean(plan: Plan, given: str, *, write: bool, progress: Callback | None = None) -> Cleaned:
     """Write what the inputs of a plan are without the documents that go; or only look.
 
     A cluster stays in as a whole if a document of it that goes, or one that stays for it, isn't what it was.
@@ -30,25 +31,35 @@ def clean(plan: Plan, given: str, *, write: bool) -> Cleaned:
         plan: what goes.
         given: a new or empty folder; where the only input is a file, a new file. It is there as a whole, or not at all.
         write: whether to write it.
+        progress: called as work goes on, in the stages ``look`` and ``copy``; what it raises ends it.
 
     Raises:
         OutputError: it can't be written, or another process is at work. InputError: a file changed meanwhile.
     """
     target = target_of(plan, given)
+    documents = sum(map(len, plan.documents.values()))
+
+    def looked(done: int) -> None:
+        if progress:
+            progress(Progress("look", 1, 1 + write, done, documents, "documents", done))
+
     with plan.result.open_texts() as texts:
         if not write:
-            cleaned = look_over(plan, target, texts)
+            cleaned = look_over(plan, target, texts, looked)
             cleaned.found_unfinished = target.has_unfinished()
             return cleaned
         with at_work(plan.roots.all(), shared=True), begun(target) as place:
-            cleaned = look_over(plan, target, texts)
+            cleaned = look_over(plan, target, texts, looked)
             cleaned.found_unfinished = place.found_unfinished
-            _Writing(plan, place, cleaned).write()
+            _Writing(plan, place, cleaned, progress).write()
             return cleaned
 
 
 class _Writing:
-    def __init__(self, plan: Plan, place: Place, cleaned: Cleaned) -> None:
+    def __init__(self, plan: Plan, place: Place, cleaned: Cleaned, progress: Callback | None) -> None:
+        self._progress = progress
+        self._total = sum(copy.info.st_size for copy in cleaned.copies)
+        self._files = self._done = 0
         self._settings: Settings = plan.result.settings
         self._roots = plan.roots.folders()
         self._place = place
@@ -62,10 +73,19 @@ class _Writing:
         for copy in self._cleaned.copies:
             self._remember_folders(copy.source, copy.parts)
             self._copy(copy)
+            self._files += 1
+            self._done += copy.info.st_size
+            self._tell(0)
         if self._place.target.is_folder:
             self._folders.setdefault((), None)
             with self._place.target.writing():
                 dress_folders(self._place, self._folders)
+
+    def _tell(self, written: int) -> None:
+        """So much of the file that is being written is done."""
+        if self._progress:
+            done = min(self._done + written, self._total)
+            self._progress(Progress("copy", 2, 2, done, self._total, "bytes", self._files))
 
     def _remember_folders(self, source: Spot, parts: tuple[str, ...]) -> None:
         """Which folder of an input each folder is a copy of that a file is in."""
@@ -110,9 +130,14 @@ class _Writing:
                     "Scan the inputs one by one, or choose a file system that tells their names apart"
                 ) from None
 
+        written = 0
+
         def take(data: memoryview | bytes) -> None:
+            nonlocal written
             with target.writing():
                 _calls.write_all(new, data)
+            written += len(data)
+            self._tell(written)
 
         try:
             if copy.gone:

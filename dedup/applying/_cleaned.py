@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dedup.applying._apply import LeftAlone
@@ -90,17 +90,21 @@ class Cleaned:
         return [copy for copy in self.copies if copy.gone]
 
 
-def look_over(plan: Plan, target: Target, texts: SavedTexts) -> Cleaned:
+def look_over(plan: Plan, target: Target, texts: SavedTexts, looked: Callable[[int], None]) -> Cleaned:
     """Find out what a cleaned corpus will have; every document of a cluster is looked at.
+
+    Args:
+        plan: what goes. target: where it will be. texts: reads records again.
+        looked: is told how many of the documents that go were looked at.
 
     Raises:
         InputError: there is an input that can't be copied, or two files would have one place.
     """
-    return _LookingOver(plan, target, texts).cleaned
+    return _LookingOver(plan, target, texts, looked).cleaned
 
 
 class _LookingOver:
-    def __init__(self, plan: Plan, target: Target, texts: SavedTexts) -> None:
+    def __init__(self, plan: Plan, target: Target, texts: SavedTexts, looked: Callable[[int], None]) -> None:
         self.cleaned = Cleaned(target)
         self._plan = plan
         self._looking = Looking(plan, texts)
@@ -110,8 +114,11 @@ class _LookingOver:
         self._infos: dict[str, os.stat_result] = {}  # of the files that were looked at, when they were
         self._gone_files: set[str] = set()
         self._gone_records: dict[str, list[Kept | Drop]] = {}
+        done = 0
         for pairs in plan.documents.values():
             self._cluster(pairs)
+            done += len(pairs)
+            looked(done)
         self.cleaned.not_copied = [item for _, item in listing.skipped]
         self.cleaned.not_copied += [_own(name) for name in listing.own]
         for found in listing.files:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dedup.cli import exits
+from dedup.cli.progress import ProgressLine
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -61,14 +62,16 @@ def command(
         from dedup import applying
         from dedup.cli import cleaned
 
-        done = applying.clean(plan, clean, write=yes)
+        with ProgressLine() as progress:
+            done = applying.clean(plan, clean, write=yes, progress=progress.update)
         _say(cleaned.record(plan, done, yes), cleaned.lines(plan, done, yes, most), as_json)
         if done.left or cleaned.unread(done):
             exits.leave(exits.UNREAD)
         return
     from dedup.applying import apply
 
-    applied = apply(plan, quarantine if yes else None)
+    with ProgressLine() as progress:
+        applied = apply(plan, quarantine if yes else None, progress=progress.update)
     _say(_record(plan, applied, yes), _lines(plan, applied, yes, quarantine, most), as_json)
     if applied.left:
         exits.leave(exits.UNREAD)

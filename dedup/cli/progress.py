@@ -19,11 +19,12 @@ _QUICK = 0.3  # seconds: what is over by then needs no line
 _LOOKED_BACK = 10.0  # seconds that the rate is taken over
 _RATED_FROM = 0.5  # seconds of a stage after which its rate means something
 _WORDS = {"read": "reading", "exact": "exact copies", "index": "preparing", "compare": "comparing",
-          "keep": "keep policy", "write": "writing"}  # fmt: skip
+          "keep": "keep policy", "write": "writing",
+          "look": "looking", "copy": "copying", "move": "moving"}  # fmt: skip
 
 
 class ProgressLine:
-    """Says on stderr which stage a scan is in, how far, how fast, and how long it will take.
+    """Says on stderr which stage a scan (or an apply) is in, how far, how fast, and how long it will take.
 
     Args:
         quiet: say nothing at all.
@@ -92,7 +93,7 @@ class ProgressLine:
         if rate:
             parts.append(f"{size(int(rate))}/s" if event.unit == "bytes" else f"{int(rate):,}/s")
         if event.unit == "bytes":
-            parts.append(plural(event.documents, "document"))
+            parts.append(plural(event.documents, "file" if event.stage == "copy" else "document"))
         return parts
 
     def _draw(self, parts: list[str]) -> None:
