@@ -88,7 +88,7 @@ class Table:
         for batch in ipc_batches(reader):
             for column in batch.columns:
                 _require_sound(column)
-            most = max(1, min(_MOST_ROWS, BATCH_BYTES * batch.num_rows // max(1, batch.nbytes)))
+            most = max(1, min(_MOST_ROWS, BATCH_BYTES * batch.num_rows // max(1, batch.get_total_buffer_size())))
             for first in range(0, batch.num_rows, most):
                 part = batch.slice(first, most)
                 yield start, part

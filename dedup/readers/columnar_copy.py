@@ -131,11 +131,15 @@ def _copy_parquet(stream: io.BufferedReader, out: Counting, choice: _Choice) -> 
         file = parquet.ParquetFile(stream)
     schema = choice.schema(file.schema_arrow)
     with parquet.ParquetWriter(pa.PythonFile(_Sink(out), "w"), schema, **_ways(file.metadata)) as writer:
+        rows = 0
         for group in range(file.metadata.num_row_groups):
             for batches in _parts(file, group, choice):
                 table = pa.Table.from_batches(batches, schema).unify_dictionaries()
                 if table.num_rows:
                     writer.write_table(table, row_group_size=table.num_rows)
+                    rows += table.num_rows
+        if not rows and file.metadata.num_row_groups:
+            writer.write_table(schema.empty_table())  # some versions can't read a file without a row group
 
 
 def _parts(file: Any, group: int, choice: _Choice) -> Iterator[list[pa.RecordBatch]]:
