@@ -1,12 +1,12 @@
 """Kills an apply, or an undo, after each of its calls that change something; run as a program of its own.
 
-    python killing.py RESULT QUARANTINE WAY FIRST LAST
+    python killing.py RESULT QUARANTINE WAY FIRST LAST [STEP]
 
 WAY is ``clean`` where a cleaned corpus is written, to QUARANTINE; then it is whole or not there, and a second apply
 makes it so. Else files are moved, and WAY is how they get from folder to folder: ``rename``, ``link`` (where a system
 can't rename without overwriting) or ``copy`` (between file systems). Each number from FIRST to LAST is a number of
-calls after which the process is killed. Then an undo, or a second apply and an undo, must give the tree as it was.
-Prints what was killed.
+calls after which the process is killed (with ``clean``, each that is STEP from the one before). Then an undo, or a
+second apply and an undo, must give the tree as it was. Prints what was killed.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def main(result: str, quarantine: str, way: str, first: int, last: int) -> None:
     print(kills["apply"], kills["undo"])
 
 
-def main_clean(result: str, target: str, first: int, last: int) -> None:
+def main_clean(result: str, target: str, first: int, last: int, step: int = 1) -> None:
     """After each kill the target is as it was, or finished; a second apply finishes it."""
     arrange("clean")
     inputs = Path(load_result(result).inputs[0].path)
@@ -156,7 +156,7 @@ def main_clean(result: str, target: str, first: int, last: int) -> None:
     whole = there()
     remove(target)
     kills = 0
-    for count in range(first, last + 1):
+    for count in range(first, last + 1, step):
         if not killed(result, target, "clean", count):
             assert there() == whole
             remove(target)
@@ -180,6 +180,6 @@ def remove(path: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[3] == "clean":
-        main_clean(*sys.argv[1:3], *map(int, sys.argv[4:6]))
+        main_clean(*sys.argv[1:3], *map(int, sys.argv[4:7]))
     else:
         main(*sys.argv[1:4], *map(int, sys.argv[4:6]))
