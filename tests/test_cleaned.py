@@ -803,7 +803,9 @@ def test_the_command(corpus: Path, result: Path, tmp_path: Path, run_dedup: Call
     done = run_dedup("apply", result, "-o", "out", "--yes", "--json")
     assert json.loads(done.stdout) == {**told, "dry_run": False}
     assert told["bytes"] == sum(len(entry[2]) for entry in contents(tmp_path / "out").values())
-    assert run_dedup("apply", result, "-o", "o", "--move-to", "q", "--yes").status == 2
+    for words in (["-o", "o", "--move-to", "q"], ["-o", ""], ["-o", "-"]):
+        assert run_dedup("apply", result, *words, "--yes").status == 2
+    assert sorted(os.listdir(tmp_path)) == ["corpus", "out", "result.jsonl"]
     (corpus / "keep.txt").unlink()
     run = run_dedup("apply", result, "-o", "o2", "--yes")
     assert run.status == 3 and "1 left as they are:" in run.stdout.decode()

@@ -56,6 +56,8 @@ def command(
         raise click.UsageError(
             "--yes needs a folder: --move-to FOLDER to move the files to, or -o CLEAN to copy the rest"
         )
+    if clean in ("", "-"):
+        raise click.UsageError("-o needs the name of a folder or file; for records on a pipe there is dedup filter")
     plan = _plan(result, decisions)
     most = None if verbose else _SHOWN
     if clean is not None:
