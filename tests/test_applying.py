@@ -100,6 +100,27 @@ def test_there_and_back(
     assert not quarantine.exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("may", [True, False])
+def test_a_copy_that_is_of_another_owner_runs_as_nobody_else(
+    tmp_path: Path, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tree(tmp_path, {"old": "x", "new": "x"})
+    os.chown(tmp_path / "old", 1, 1)
+    os.chmod(tmp_path / "old", 0o6755)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not may:
+        monkeypatch.setattr(os, "fchown", refuse)
+    with open(tmp_path / "old") as old, open(tmp_path / "new", "r+") as new:
+        _calls.dress(new.fileno(), old.fileno())
+    info = (tmp_path / "new").stat()
+    assert (info.st_uid, info.st_mode & 0o7777) == ((1, 0o6755) if may else (0, 0o755))
+    assert info.st_mtime_ns == (tmp_path / "old").stat().st_mtime_ns
+
+
 def test_names_that_are_not_utf8_and_links_above_the_input(tmp_path: Path, quarantine: Path) -> None:
     real = make_corpus(tmp_path / "real" / "corpus", 0)
     odd = os.fsencode(real) + b"/\xff\n.txt"

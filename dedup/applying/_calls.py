@@ -124,7 +124,9 @@ def dress(file: int, like: int, *, times: bool = True) -> None:
                 os.setxattr(file, name, os.getxattr(like, name))
     with suppress(OSError):
         os.fchown(file, info.st_uid, info.st_gid)
-    os.fchmod(file, info.st_mode & 0o7777)
+    now = os.fstat(file)
+    is_theirs = (now.st_uid, now.st_gid) == (info.st_uid, info.st_gid)
+    os.fchmod(file, info.st_mode & (0o7777 if is_theirs else 0o1777))  # set-uid is for the owner that it was given to
     if times:
         os.utime(file, ns=(info.st_atime_ns, info.st_mtime_ns))
 
