@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
+import io
 import json
 import os
 import random
@@ -19,7 +21,8 @@ from conftest import ROOT, Run, command_env, prose, write_tree
 from killing import files
 
 import dedup
-from dedup.applying import Applied, _calls, _spots, apply, make_plan, undo
+from dedup.applying import Applied, _calls, _record_files, _spots, apply, make_plan, undo
+from dedup.catalog import Source
 from dedup.decisions import Decision, Decisions, Stays, decisions_path, digest_of_result
 from dedup.errors import InputError, OutputError
 from dedup.saved import load_result
@@ -236,6 +239,49 @@ def test_records_are_counted_and_stay(tmp_path: Path, quarantine: Path) -> None:
     (corpus / "a.jsonl").write_text(line.replace("end", "END") * 2)
     (left,) = apply(plan, str(quarantine)).left
     assert "a.jsonl, line 1 has changed" in left.what
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_files_dropped_for_records(
+    tmp_path: Path, quarantine: Path, change: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All records of a file are looked at in one go, and again only when it is another file."""
+    count = 120
+    texts = [prose(number, 30) for number in range(count)]
+    lines = [
+        json.dumps({"id": f"a{number}", "text": f"{text} x"}).encode() + b"\n" for number, text in enumerate(texts)
+    ]
+    corpus = write_tree(tmp_path / "corpus", {"r.jsonl.gz": gzip.compress(b"".join(lines))})
+    write_tree(corpus, {f"{number}.txt": text for number, text in enumerate(texts)})
+    dedup.scan(corpus).write(tmp_path / "result.jsonl")
+    looks = 0
+    real = _record_files.open_again
+
+    def open_again(source: Source) -> io.BufferedReader:
+        nonlocal looks
+        looks += 1
+        return real(source)
+
+    monkeypatch.setattr(_record_files, "open_again", open_again)
+    if change:
+        moved = _calls.rename
+
+        def rename(name: str, at: int, to: str, to_at: int) -> bool:
+            monkeypatch.setattr(_calls, "rename", moved)
+            (corpus / "r.jsonl.gz").write_bytes(gzip.compress(b"".join(lines[: count // 2])))
+            return moved(name, at, to, to_at)
+
+        monkeypatch.setattr(_calls, "rename", rename)
+    done = applied(tmp_path / "result.jsonl", quarantine)
+    if not change:
+        assert looks == 1 and len(done.moved) == count and done.left == []
+        return
+    assert looks == 2
+    stays = {int(stays.id[1:]) for _, stays in done.moved}
+    first = min(stays)  # was looked at before the change
+    gone = {int(Path(left.path).stem) for left in done.left}
+    assert stays | gone == set(range(count)) and all(number < count // 2 or number == first for number in stays)
+    assert all(number >= count // 2 for number in gone)
 
 
 @pytest.mark.parametrize("path", ["/etc/hostname", "{}/../outside.txt", "{}//0.txt"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dedup.applying import _calls
 from dedup.applying._alone import at_work, check_outside
 from dedup.applying._journal import Journal, Move
-from dedup.applying._looking import Looking, opened
+from dedup.applying._looking import Looking
 from dedup.applying._plan import Pair, Plan
 from dedup.applying._spots import Left, found, names_below, or_left, resolved, transfer, why
 from dedup.errors import OutputError
@@ -136,8 +136,8 @@ class _Applying:
         still = [pair for pair in pairs if not self._moved_earlier(pair)]
         try:
             for pair in still:
-                spot = self._looking.spot(pair[0])
-                with opened(spot, pair[0]) as at:
+                spot = self._plan.spot(pair[0])
+                with spot.opened(pair[0].place.path) as at:
                     self._looking.pair(pair, spot, at)
         except Left as left:
             self._leave(number, still, str(left))
@@ -148,7 +148,7 @@ class _Applying:
         if self._journal is None:
             return False
         try:
-            spot = self._looking.spot(pair[0])
+            spot = self._plan.spot(pair[0])
             move = self._journal.latest.get(spot)
             if move is None or move.state != "done":
                 return False
@@ -197,7 +197,7 @@ class _Applying:
                 with or_left(f"{place.path} "):
                     if parts in moves or journal.is_taken(parts):
                         raise Left(f"{place.path} has another file in its place there, which is not overwritten")
-                    move = journal.plan(self._looking.spot(pair[0]), parts, place.bytes, place.digest)
+                    move = journal.plan(self._plan.spot(pair[0]), parts, place.bytes, place.digest)
             except Left as left:
                 self._leave(number, [pair], str(left))
                 continue
@@ -212,7 +212,7 @@ class _Applying:
             Left: it is where it was.
         """
         path, target = pair[0].place.path, journal.target(move)
-        with or_left(f"{path} "), opened(move.source, pair[0]) as at, target.folder(make=True) as to_at:
+        with or_left(f"{path} "), move.source.opened(path) as at, target.folder(make=True) as to_at:
             info = self._looking.pair(pair, move.source, at)
             source, there = (move.source.name, at), (target.name, to_at)
             if transfer(source, there, journal.temporary(move), move.size, move.digest):

@@ -10,8 +10,7 @@ from dedup.applying._apply import LeftAlone
 from dedup.applying._looking import Looking
 from dedup.applying._place import Target
 from dedup.applying._plan import Pair, Plan
-from dedup.applying._record_files import RecordFiles
-from dedup.applying._spots import Left, Spot, names_below, open_file, same_file, why
+from dedup.applying._spots import Left, Spot, identity, names_below, open_file, same_file, why
 from dedup.errors import InputError
 from dedup.model import Drop, Kept, Reason, Skipped, id_key
 from dedup.readers.formats import HEAD, format_of, is_own_result
@@ -44,7 +43,7 @@ class Copy:
         Raises:
             InputError: it isn't.
         """
-        if _identity(info) != _identity(self.info):
+        if identity(info) != identity(self.info):
             raise self.changed()
 
     def changed(self) -> InputError:
@@ -53,10 +52,6 @@ class Copy:
             f"{shown(self.path)} was changed while it was copied, so nothing was written\n"
             "Give the same command again when nobody writes there"
         )
-
-
-def _identity(info: os.stat_result) -> tuple[int, ...]:
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 @dataclass
@@ -108,7 +103,6 @@ class _LookingOver:
         self.cleaned = Cleaned(target)
         self._plan = plan
         self._looking = Looking(plan, texts)
-        self._records = RecordFiles(plan, self._looking, texts)
         listing = self._listing()
         self._there = {found.id for found in listing.files}
         self._infos: dict[str, os.stat_result] = {}  # of the files that were looked at, when they were
@@ -145,7 +139,7 @@ class _LookingOver:
 
     def _cluster(self, pairs: list[Pair]) -> None:
         """Take note of what goes of a cluster: all that can be taken out, or nothing."""
-        stuck = {gone.id: what for gone, _ in pairs if (what := self._records.stays_whole(gone))}
+        stuck = {gone.id: what for gone, _ in pairs if (what := self._looking.records.stays_whole(gone))}
         self.cleaned.left += [LeftAlone(id, what) for id, what in stuck.items()]
         pairs = [pair for pair in pairs if pair[0].id not in stuck]
         try:
@@ -178,7 +172,7 @@ class _LookingOver:
             raise Left(f"{gone.id} and {stays.id} are two names of one document")
 
     def _document(self, document: Kept | Drop) -> os.stat_result:
-        info = self._records.look(document) if document.place.is_record else self._looking.file(document)
+        info = self._looking.document(document)
         assert document.place.path is not None
         self._infos[document.place.path] = info
         return info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dedup.applying._spots import Roots
+from dedup.applying._spots import Left, Roots, Spot
 from dedup.decisions import Decision, outcome
 from dedup.model import Drop, Kept
 from dedup.readers.names import STDIN
@@ -39,6 +39,20 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.roots = Roots(self.result)
+
+    def spot(self, document: Kept | Drop) -> Spot:
+        """Where the file of a document is.
+
+        Raises:
+            Left: nowhere that a scan could find it.
+        """
+        path = document.place.path
+        if path is None or path == STDIN:
+            raise Left(f"{document.id} was in no file, so nobody can tell whether it is still there")
+        try:
+            return self.roots.spot(path)
+        except Left as left:
+            raise Left(f"{path}: {left}") from left
 
 
 def make_plan(result: SavedResult, result_digest: str, decisions: Mapping[str, Decision]) -> Plan:

@@ -12,14 +12,14 @@ from typing import IO, Any
 import numpy as np
 import xxhash
 
-from dedup.applying._looking import Looking, opened
 from dedup.applying._plan import Plan
-from dedup.applying._spots import Left, digest_of, open_file, why
+from dedup.applying._spots import Left, digest_of, identity, open_file, or_left, why
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError
 from dedup.model import Drop, Kept, Reason, Skipped
 from dedup.readers.cut import Counting, cut, pieces_of
 from dedup.readers.formats import format_of
+from dedup.readers.names import to_fs
 from dedup.readers.pack import PACKERS
 from dedup.readers.reading import read
 from dedup.readers.record_files import Chosen, home_of
@@ -51,12 +51,12 @@ class RecordFiles:
     """The record files that documents of a plan stand in, each looked at once.
 
     Args:
-        plan: the plan. looking: finds its files. texts: reads records again.
+        plan: the plan. texts: reads rows again.
     """
 
-    def __init__(self, plan: Plan, looking: Looking, texts: SavedTexts) -> None:
+    def __init__(self, plan: Plan, texts: SavedTexts) -> None:
+        self._plan = plan
         self._result = plan.result
-        self._looking = looking
         self._texts = texts
         self._documents: dict[str, dict[str, Kept | Drop]] = {}  # by path and id
         for pairs in plan.documents.values():
@@ -79,6 +79,21 @@ class RecordFiles:
             raise Left(what)
         return file.info
 
+    def look_again(self, document: Kept | Drop) -> os.stat_result:
+        """The same, and that its file is still as it was when it was looked at: else it is looked at again.
+
+        Raises:
+            Left: it isn't what it was.
+        """
+        place, spot = document.place, self._plan.spot(document)
+        seen = self._files.get(place.path or "")
+        if isinstance(seen, _File):
+            with spot.opened(place.path) as at, or_left(f"{place.path} "):
+                now = os.stat(to_fs(spot.name), dir_fd=at, follow_symlinks=place.path in self._result.named)
+            if identity(now) != identity(seen.info):
+                del self._files[place.path or ""]
+        return self.look(document)
+
     def stays_whole(self, document: Kept | Drop) -> str | None:
         """Why a record can't be taken out of its file though it is what it was; None if it can."""
         file = self._looked_at(document) if document.place.is_record else ""
@@ -97,8 +112,8 @@ class RecordFiles:
         """Look at a record file, and at each of its records that is in a cluster."""
         documents = sorted(self._documents[path].values(), key=lambda document: document.place.position)
         try:
-            spot = self._looking.spot(document)
-            with opened(spot, document) as at:
+            spot = self._plan.spot(document)
+            with spot.opened(path) as at:
                 file = open_file(spot.name, at, follow=path in self._result.named)
                 try:
                     info = os.fstat(file)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import xxhash
@@ -39,6 +39,20 @@ class Spot:
     def name(self) -> str:
         """The last of its names."""
         return self.parts[-1]
+
+    @contextmanager
+    def opened(self, path: str | None) -> Iterator[int]:
+        """The folder of a file that is there; ``path`` is what it is called.
+
+        Raises:
+            Left: it isn't there.
+        """
+        with ExitStack() as stack:
+            try:
+                at = stack.enter_context(self.folder())
+            except OSError as error:
+                raise Left(f"{path} {why(error)}") from error
+            yield at
 
     @contextmanager
     def folder(self, *, make: bool = False) -> Iterator[int]:
@@ -176,6 +190,11 @@ def found(name: str, at: int) -> os.stat_result | None:
         return os.stat(to_fs(name), dir_fd=at, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def identity(info: os.stat_result) -> tuple[int, ...]:
+    """What is another one as soon as a file is another, or is changed."""
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 def same_file(one: os.stat_result, other: os.stat_result) -> bool:
