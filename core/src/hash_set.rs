@@ -169,62 +169,67 @@ fn insertion_sort(hashes: &mut [u64]) {
 /// One set, built once, against which many others are counted.
 #[derive(Default)]
 pub struct Lookup {
-    /// Hash and number of the last text that held it, in a table with open addressing; a place is
-    /// free where the number is 0.
-    table: Vec<(u64, u32)>,
-    texts: u32,
+    /// The set, from place 1 on.
+    hashes: Vec<u64>,
+    /// The place of a hash there, 0 if free, in a table with open addressing.
+    table: Vec<u32>,
+    waiting: Vec<u64>,
 }
 
 impl Lookup {
-    /// Makes this the set of `hashes`, doubles allowed.
+    /// Makes this the set of `hashes`, which are distinct.
     pub fn build(&mut self, hashes: &[u64]) {
+        assert!(u32::try_from(hashes.len()).is_ok(), "more hashes than 32 bits can count");
+        self.hashes.clear();
+        self.hashes.push(0);
+        self.hashes.extend_from_slice(hashes);
         self.table.clear();
-        self.table.resize((hashes.len() * 2).next_power_of_two().max(2), (0, 0));
-        self.texts = 1;
-        for &hash in hashes {
-            let at = self.place(hash);
-            self.table[at] = (hash, 1);
+        // At most a quarter full: so one look is enough for most.
+        self.table.resize((hashes.len() * 4).next_power_of_two().max(4), 0);
+        for (number, &hash) in (1..).zip(hashes) {
+            let free = self.places(hash).find(|&at| self.table[at] == 0).unwrap_or_default();
+            self.table[free] = number;
         }
     }
 
-    /// How many distinct hashes of the set are among `hashes`, doubles allowed.
+    /// How many hashes of the set are among `hashes`, which are distinct.
     pub fn count(&mut self, hashes: &[u64]) -> u32 {
-        if self.texts == u32::MAX {
-            self.table.iter_mut().filter(|place| place.1 > 0).for_each(|place| place.1 = 1);
-            self.texts = 1;
+        if self.waiting.len() <= hashes.len() {
+            self.waiting.resize(hashes.len() + 1, 0);
         }
-        self.texts += 1;
-        let mut shared = 0;
-        for &hash in hashes {
-            let at = self.place(hash);
-            let text = &mut self.table[at].1;
-            // Counted the first time this text comes to it.
-            if *text != 0 && *text != self.texts {
-                *text = self.texts;
-                shared += 1;
-            }
-        }
-        shared
-    }
-
-    /// The same for a long ascending list without doubles: looks each hash of this set up in it.
-    pub fn count_ascending(&self, hashes: &[u64]) -> u32 {
-        let held = |place: &&(u64, u32)| place.1 != 0 && hashes.binary_search(&place.0).is_ok();
-        self.table.iter().filter(held).count() as u32
-    }
-
-    /// The place of a hash, or the free one where it belongs. The table is at most half full.
-    #[inline]
-    fn place(&self, hash: u64) -> usize {
+        let (mut shared, mut waiting) = (0, 0);
         let mask = self.table.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
-        // Chosen hashes could make one long run of places; the step, from other bits, and odd, so
-        // that it comes to every place, makes that harder than finding 64 equal bits.
-        let step = hash as usize | 1;
-        while self.table[at].1 != 0 && self.table[at].0 != hash {
-            at = at.wrapping_add(step) & mask;
+        // No branches: whether a hash is in the set nobody can predict.
+        for &hash in hashes {
+            let number = self.table[(hash >> 32) as usize & mask];
+            let same = self.hashes[number as usize] == hash;
+            shared += u32::from(same & (number != 0));
+            self.waiting[waiting] = hash;
+            waiting += usize::from(!same & (number != 0));
         }
-        at
+        shared + self.waiting[..waiting].iter().map(|&hash| u32::from(self.has(hash))).sum::<u32>()
+    }
+
+    /// The same for a long ascending list: looks each hash of this set up in it.
+    pub fn count_ascending(&self, hashes: &[u64]) -> u32 {
+        let set = &self.hashes[1..];
+        set.iter().filter(|hash| hashes.binary_search(hash).is_ok()).count() as u32
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let found = self.places(hash).map(|at| self.table[at] as usize);
+        let mut held = found.take_while(|&number| number != 0);
+        held.any(|number| self.hashes[number] == hash)
+    }
+
+    /// The places where a hash may be, one after another, without end. Chosen hashes could make one
+    /// long run of places; the step, from other bits, and odd, so that it comes to every place, makes
+    /// that harder than finding 64 equal bits.
+    #[inline]
+    fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let (mask, step) = (self.table.len() - 1, hash as usize | 1);
+        let first = (hash >> 32) as usize & mask;
+        std::iter::successors(Some(first), move |at| Some(at.wrapping_add(step) & mask))
     }
 }
 
@@ -268,8 +273,8 @@ mod tests {
         let mut same: Vec<u64> = (0..1000).map(|i| 0x1234_1234_1234_0000 + i % 500).collect();
         assert_eq!(Distinct::default().of(&mut same.clone(), &cancel).len(), 500);
         let mut lookup = Lookup::default();
-        lookup.build(&same);
-        assert_eq!(lookup.count(&same), 500);
+        lookup.build(&same[..500]);
+        assert_eq!(lookup.count(&same[100..600]), 500);
         Sorter::default().sort(&mut same, &cancel);
         assert!(same.is_sorted());
     }
@@ -280,8 +285,12 @@ mod tests {
         assert_eq!(Distinct::default().of(&mut vec![0], &cancel), [0]);
         assert_eq!(Distinct::default().of(&mut vec![5, 0, 5, 0], &cancel).len(), 2);
         let mut lookup = Lookup::default();
-        lookup.build(&[0, 7, 0]);
-        assert_eq!(lookup.count(&[0, 0, 1]), 1);
+        lookup.build(&[7, 0]);
+        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (1, 1));
+        lookup.build(&[7]);
+        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (0, 0));
+        lookup.build(&[]);
+        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (0, 0));
     }
 
     #[test]
@@ -290,18 +299,16 @@ mod tests {
         let mut lookup = Lookup::default();
         for _ in 0..300 {
             let n = random.below(300);
-            let left = some_hashes(&mut random, n);
-            lookup.build(&left);
-            let left = BTreeSet::from_iter(left);
-            lookup.texts = u32::MAX - 2; // so that the numbers run out on the way
-            lookup.table.iter_mut().filter(|x| x.1 > 0).for_each(|x| x.1 = u32::MAX - 2);
+            let left = BTreeSet::from_iter(some_hashes(&mut random, n));
+            lookup.build(&left.iter().rev().copied().collect::<Vec<_>>());
             for _ in 0..5 {
                 let n = random.below(300) + 1;
-                let mut right = some_hashes(&mut random, n);
+                let mut right = BTreeSet::from_iter(some_hashes(&mut random, n));
                 right.extend(left.iter().copied().filter(|_| n % 3 > 0));
-                let expected =
-                    BTreeSet::from_iter(right.iter().copied()).intersection(&left).count();
+                let expected = right.intersection(&left).count();
+                let right: Vec<u64> = right.into_iter().collect();
                 assert_eq!(lookup.count(&right) as usize, expected);
+                assert_eq!(lookup.count_ascending(&right) as usize, expected);
             }
         }
     }

@@ -209,11 +209,11 @@ pub fn overlaps(
             let lefts = pairs.iter().take_while(|pair| pair.0 == left).count();
             let rights = pairs.iter().take_while(|pair| pair.1 == right).count();
             let (one, run) = if lefts >= rights { (left, lefts) } else { (right, rights) };
-            lookup.build(shingles.hashes(normal.checked(one, spare)?, shingle, cancel));
+            lookup.build(shingles.set(normal.checked(one, spare)?, shingle, cancel));
             for (pair, out) in pairs[..run].iter().zip(&mut *out) {
                 let other = if lefts >= rights { pair.1 } else { pair.0 };
                 let form = normal.checked(other, spare)?;
-                *out = lookup.count(shingles.hashes(form, shingle, cancel));
+                *out = lookup.count(shingles.set(form, shingle, cancel));
                 if cancel.is_set() {
                     return Err(Error::Cancelled);
                 }
