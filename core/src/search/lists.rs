@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::crowds::Crowds;
+use crate::simd::prefetch;
 
 /// Of documents, some at a time: how many things each has, and what they are.
 pub type Parts<T> = Vec<(Vec<u32>, Vec<T>)>;
@@ -104,6 +105,13 @@ impl Kept {
     #[inline]
     pub fn span(&self, key: u32, crowded: bool) -> Range<usize> {
         self.lists(crowded).map_or(0..0, |lists| lists.span(key))
+    }
+
+    /// Asks for what `span` will look at.
+    #[inline]
+    pub fn ask_for(&self, key: u32) {
+        let lists = self.crowded.iter().chain([&self.apart]);
+        lists.for_each(|lists| prefetch(&lists.heads, key as usize));
     }
 
     /// What spans point into.

@@ -179,7 +179,7 @@ fn post(
         return;
     }
     let floor = rules.contained_floor(sample.len());
-    if rarity.of(corpus, rank).filter(|&count| count > 1).count() < floor {
+    if rarity.of(corpus, rank).iter().filter(|&&count| count > 1).count() < floor {
         return;
     }
     let order = rarity.shared(corpus, rank, order);

@@ -22,7 +22,7 @@ const AHEAD: usize = 12;
 /// little worse and changes speed alone. It is never 1 for a hash that is held twice.
 pub struct Rarity {
     /// For each value of the corpus's samples.
-    counts: Vec<AtomicU8>,
+    counts: Vec<u8>,
     order: Vec<u32>,
 }
 
@@ -52,7 +52,7 @@ impl Rarity {
             }
             Ok(())
         })?;
-        Ok(Rarity { counts, order })
+        Ok(Rarity { counts: counts.into_iter().map(AtomicU8::into_inner).collect(), order })
     }
 
     /// The documents in the order in which their samples stand in memory. To go through them so is
@@ -62,12 +62,8 @@ impl Rarity {
     }
 
     /// For each hash of a document's sample, how many documents hold it.
-    pub fn of<'a>(
-        &'a self,
-        corpus: &Corpus,
-        rank: usize,
-    ) -> impl ExactSizeIterator<Item = u8> + 'a {
-        self.counts[corpus.span(rank)].iter().map(|count| count.load(Ordering::Relaxed))
+    pub fn of(&self, corpus: &Corpus, rank: usize) -> &[u8] {
+        &self.counts[corpus.span(rank)]
     }
 
     /// The sampled hashes of a document that another may hold, each behind how many do.
@@ -80,7 +76,7 @@ impl Rarity {
         let sample = corpus.sample(rank);
         buffer.resize(buffer.len().max(sample.len()), (0, 0));
         let mut shared = 0;
-        for (&hash, holders) in sample.iter().zip(self.of(corpus, rank)) {
+        for (&hash, &holders) in sample.iter().zip(self.of(corpus, rank)) {
             buffer[shared] = (holders, hash);
             shared += usize::from(holders > 1); // no branch, which nobody could predict
         }

@@ -6,6 +6,7 @@
 use super::crowds::Crowds;
 use super::lists::{Kept, Keys};
 use super::postings::Postings;
+use crate::simd::prefetch;
 
 /// Neighbours that are taken at once.
 const AT_ONCE: usize = if cfg!(test) { 6 } else { 256 };
@@ -48,6 +49,7 @@ impl Since {
 }
 
 /// A list that is gone through: a part of `Kept::all`.
+#[derive(Clone, Copy)]
 struct Span {
     /// Of a posted hash, not of a bucket.
     posted: bool,
@@ -115,18 +117,30 @@ impl Neighbours {
         }
     }
 
+    /// Keys and lists are far apart, and what is done with one can't be guessed before it is there: so
+    /// all of them are asked for at first.
     fn add_spans(&self, walk: &mut Walk, keys: &[u32], posted: bool, since: Since) {
         let kept = if posted { &self.holding } else { &self.in_bucket };
+        keys.iter().for_each(|&key| kept.ask_for(key));
+        let before = walk.spans.len();
         for &key in keys {
             for crowded in [false, true] {
                 let std::ops::Range { start, end } = kept.span(key, crowded);
-                if start == end {
-                    continue;
+                if start < end {
+                    prefetch(kept.all(crowded), start);
+                    prefetch(kept.all(crowded), end - 1);
+                    walk.spans.push(Span { posted, crowded, first: start, last: end });
                 }
-                let span = Span { posted, crowded, first: start, last: end };
-                walk.spans.extend(self.cut(span, since));
             }
         }
+        let mut left = before;
+        for at in before..walk.spans.len() {
+            if let Some(span) = self.cut(walk.spans[at], since) {
+                walk.spans[left] = span;
+                left += 1;
+            }
+        }
+        walk.spans.truncate(left);
     }
 
     /// What of it is of interest.
