@@ -117,6 +117,7 @@ def known_drops(shape: str, documents: int) -> int | None:
         "popular-quotation": 0,
         "uneven-pages": sum(60 + 37 * page % 81 <= 84 for page in range(documents)),  # shapes.uneven_words
         "twice-crawled": documents // 2,
+        "tweets": sum(number % 10 > 7 for number in range(documents)) if documents >= 10_000 else None,
     }.get(shape)
 
 

@@ -100,6 +100,32 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Bands:
+    """The band hashes of n texts, batch after batch, and in each batch band after band.
+
+    The search takes one band of all texts after another. In files that is a few large pieces for each band.
+    """
+
+    values: U64  # uint64[n * bands]
+    starts: I64  # the text with which each batch begins; in the end n
+    count: int  # bands
+
+    @classmethod
+    def of(cls, hashes: U64) -> Bands:
+        """One batch, from uint64[n, bands]."""
+        texts, bands = hashes.shape
+        return cls(np.ascontiguousarray(hashes.T).reshape(-1), np.array([0, texts]), bands)
+
+    def take(self, rows: I64) -> U64:
+        """uint64[r, bands]: the hashes of these rows."""
+        batch = np.searchsorted(self.starts, rows, side="right") - 1
+        first = self.starts[batch]
+        size = self.starts[batch + 1] - first
+        hashes: U64 = self.values[(first * self.count + rows - first)[:, None] + np.arange(self.count) * size[:, None]]
+        return hashes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
     """What is kept of n texts between reading and verifying. Row i of every column is text i."""
 
@@ -107,9 +133,10 @@ class Sketches:
     tokens: U32  # uint32[n], tokens of the normal form
     shingles: U32  # uint32[n], distinct shingles
     exact: U64  # uint64[n, 2], XXH3-128 of the normal form, high half first
-    bands: U64  # uint64[n, bands], XXH3-64 of the band's rows, the band's number as seed
+    bands: Bands  # XXH3-64 of each band's rows, the band's number as seed
     samples: HashSets  # shingle hashes below 2**62
     places: Places | None = None  # where those stand that aren't kept
+    in_files: bool = False  # whether columns are mapped files, which memory may not hold
 
 
 @dataclass(frozen=True, slots=True, eq=False)

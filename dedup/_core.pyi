@@ -68,7 +68,7 @@ def greedy(
     offsets: I64,
     rows: I64,
     shingles: U32,
-    bands: U64,
+    bands: tuple[U64, I64, int],
     samples: U64,
     sample_offsets: I64,
     sample_bits: int,
@@ -83,6 +83,7 @@ def greedy(
     sides: U32,
     threads: int,
     progress: Callable[[int], object],
+    in_files: bool,
     again: Places | None,
 ) -> tuple[I64, U32, list[int], list[U32]] | None:
     """The greedy pass over the distinct documents, whose rows are given in keep order; or a join of them.
@@ -90,10 +91,12 @@ def greedy(
     (rank kept for each rank, shingles shared with it, [candidates, matches, documents with more
     candidates than may be compared, comparisons left out], [later rank, earlier rank, shingles
     shared] of each pair of a join); see `dedup.cluster.greedy_pass`.
-    ``shingles``, ``bands``, ``samples`` and ``sample_offsets`` are columns over all rows, borrowed for
-    the call: nobody may write to them meanwhile. ``progress`` is called about 20 times a second with the
-    documents settled so far; what it raises ends the call. Normal forms that are empty are made ``again``
-    from where their documents stand; None if one of these is not what it was.
+    ``shingles``, ``bands`` (the fields of `dedup._arrays.Bands`), ``samples`` and ``sample_offsets`` are
+    columns over all rows; they and ``rows`` are borrowed for the call: nobody may write to them
+    meanwhile. ``progress`` is called about 20 times a second with the documents settled so far; what it
+    raises ends the call. ``in_files`` says that columns are mapped files which memory may not hold: what is
+    likely to be compared is fetched ahead, which changes no result. Normal forms that are empty are made
+    ``again`` from where their documents stand; None if one of these is not what it was.
     """
 
 def read_records(

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup import _core
-from dedup._arrays import I64, U32, U64, Buffer, Changed, HashSets, Pairs, Pass, Places, RecordRows, Sketches, Texts
+from dedup._arrays import (
+    I64,
+    U32,
+    U64,
+    Bands,
+    Buffer,
+    Changed,
+    HashSets,
+    Pairs,
+    Pass,
+    Places,
+    RecordRows,
+    Sketches,
+    Texts,
+)  # fmt: skip
 from dedup._permutations import permutations
 from dedup.settings import SAMPLE_BITS, Settings
 
@@ -37,7 +51,7 @@ class NativeKernel:
         normal, offsets, tokens, shingles, exact, hashes, values, ends = _core.sketch_texts(
             texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads
         )
-        return Sketches(Texts(normal, offsets), tokens, shingles, exact, hashes, HashSets(values, ends))
+        return Sketches(Texts(normal, offsets), tokens, shingles, exact, Bands.of(hashes), HashSets(values, ends))
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
@@ -60,7 +74,7 @@ class NativeKernel:
             sketches.normal.offsets,
             rows,
             sketches.shingles,
-            sketches.bands,
+            (sketches.bands.values, sketches.bands.starts, sketches.bands.count),
             sketches.samples.values,
             sketches.samples.offsets,
             SAMPLE_BITS,
@@ -75,6 +89,7 @@ class NativeKernel:
             sides,
             threads,
             progress,
+            sketches.in_files,
             None if sketches.places is None else _columns(sketches.places),
         )
         if found is None:

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from dedup import normalize
-from dedup._arrays import I64, U32, U64, HashSets, Sketches, Texts, offsets_of
+from dedup._arrays import I64, U32, U64, Bands, HashSets, Sketches, Texts, offsets_of
 from dedup.settings import SAMPLE_BITS, Settings
 
 
@@ -98,7 +98,7 @@ class ReferenceKernel:
             tokens=tokens,
             shingles=sets.sizes.astype(np.uint32),
             exact=self.exact_digests(normal, threads=threads),
-            bands=self.band_hashes(sketches, settings.bands, settings.rows, threads=threads),
+            bands=Bands.of(self.band_hashes(sketches, settings.bands, settings.rows, threads=threads)),
             samples=_gather([sample(hashes) for hashes in sets.rows()]),
         )
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from dedup import verify
-from dedup._arrays import I64, U32, Bools, Pass, Sketches, Texts
+from dedup._arrays import I64, U32, Bands, Bools, Pass, Sketches, Texts
 from dedup._kernels import load_kernel
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
@@ -264,7 +264,7 @@ def _views(engine: Engine, sketches: Sketches, catalog: Catalog, rows: I64) -> l
         tokens=sketches.tokens[rows],
         shingles=sketches.shingles[rows],
         exact=sketches.exact[rows],
-        bands=sketches.bands[rows],
+        bands=Bands.of(sketches.bands.take(rows)),
         samples=sketches.samples.take(rows),
         places=None,
     )

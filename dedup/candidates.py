@@ -64,7 +64,7 @@ class Ranked:
     @classmethod
     def of(cls, sketches: Sketches, rows: I64) -> Ranked:
         """The columns of these rows, which are in keep order."""
-        return cls(sketches.shingles[rows].astype(np.int64), sketches.bands[rows], sketches.samples.take(rows))
+        return cls(sketches.shingles[rows].astype(np.int64), sketches.bands.take(rows), sketches.samples.take(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,10 @@ class Catalog:
         """Bytes of the raw document."""
         return self._bytes[row]
 
+    def bytes_of(self, rows: I64) -> int:
+        """Bytes of these raw documents."""
+        return int(self._bytes.values()[rows].sum())
+
     @property
     def documents_bytes(self) -> int:
         """Bytes of all raw documents."""

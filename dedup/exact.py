@@ -50,22 +50,18 @@ def collapse(
     rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids)]
     if protected is not None:
         rows = np.concatenate((rows[protected[rows]], rows[~protected[rows]]))
-    digests = sketches.exact[rows]
-    order = _by_digest(digests)
-    digests = digests[order]
-    starts = np.flatnonzero(
-        np.concatenate((np.ones(min(len(rows), 1), bool), (digests[1:] != digests[:-1]).any(axis=1)))
-    )
+    order, starts = _by_digest(sketches.exact[rows])
     sizes = np.diff(starts, append=len(rows))
     group_of = np.empty(len(rows), np.int64)
     group_of[order] = np.repeat(np.arange(len(starts)), sizes)
-    heads = order[starts].tolist()  # of each group the first in keep order
+    firsts = order[starts]  # of each group the one that comes first in keep order
+    others: list[int] = []
     for group in sorted(_collided(rows[order], starts, sizes, sketches, kernel, threads)):
         members = order[starts[group] : starts[group] + sizes[group]]
         for copies in _split_by_bytes(members, rows, sketches, kernel, threads)[1:]:
-            group_of[copies] = len(heads)  # another normal form with the same digest: a group of its own
-            heads.append(copies[0])
-    firsts = np.array(heads, np.int64)
+            group_of[copies] = len(firsts) + len(others)  # another normal form with the same digest: a group of its own
+            others.append(copies[0])
+    firsts = np.append(firsts, np.array(others, np.int64))
     by_keep_order = np.argsort(firsts)
     rank_of_group = np.empty(len(firsts), np.int64)
     rank_of_group[by_keep_order] = np.arange(len(firsts))
@@ -75,13 +71,16 @@ def collapse(
     return Unique(firsts, rank_of, 0 if protected is None else int(protected[firsts].sum()))
 
 
-def _by_digest(digests: U64) -> I64:
-    """Indices that put equal digests next to each other, those of one digest ascending."""
+def _by_digest(digests: U64) -> tuple[I64, I64]:
+    """Indices that put equal digests next to each other, those of one ascending, and where each digest begins."""
     order = np.argsort(digests[:, 0], kind="stable")
     high, low = digests[order].T
     if ((high[1:] == high[:-1]) & (low[1:] != low[:-1])).any():  # hardly ever, and sorting by both takes longer
-        return np.lexsort((digests[:, 1], digests[:, 0]))
-    return order
+        order = np.lexsort((digests[:, 1], digests[:, 0]))
+        high, low = digests[order].T
+    first = np.ones(len(order), bool)
+    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    return order, np.flatnonzero(first)
 
 
 def keep_order(rows: I64, shingles: U32, tokens: U32, ids: Texts) -> I64:
@@ -135,13 +134,16 @@ def _eight_bytes(blob: NDArray[np.uint8], starts: I64, lengths: I64) -> U64:
 
 def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Kernel, threads: int) -> set[int]:
     """The groups of rows with one digest, ``sizes`` of them from ``starts`` on, that have more than one normal form."""
-    shared = np.repeat(sizes > 1, sizes)
-    groups = iter(np.repeat(np.arange(len(starts)), sizes)[shared].tolist())
+    groups = np.flatnonzero(sizes > 1)
+    groups = groups[np.argsort(rows[starts[groups]])]  # about as they stand in the files that are read again
+    bounds = offsets_of(sizes[groups])
+    members = np.arange(bounds[-1]) + np.repeat(starts[groups] - bounds[:-1], sizes[groups])
+    numbers = iter(np.repeat(groups, sizes[groups]).tolist())
     collided = set()
     before, first = -1, b""
-    for batch in in_batches(sketches, rows[shared]):
+    for batch in in_batches(sketches, rows[members]):
         forms = forms_of(sketches, batch, kernel, threads=threads)
-        for index, group in zip(range(forms.count), groups, strict=False):
+        for index, group in zip(range(forms.count), numbers, strict=False):
             form = forms.raw(index)
             if group != before:
                 before, first = group, form

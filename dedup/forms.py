@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -41,7 +42,10 @@ def in_batches(sketches: Sketches, rows: I64) -> Iterator[I64]:
 def _made_again(places: Places, rows: I64, kernel: Kernel, threads: int) -> Texts:
     assert kernel.read_records is not None, "only a kernel that reads records leaves normal forms out"
     files = places.files[places.sources[rows]].tolist()
-    stands = zip(files, places.lengths[rows].tolist(), places.starts[rows].tolist(), strict=True)
+    stands = list(zip(files, places.lengths[rows].tolist(), places.starts[rows].tolist(), strict=True))
+    with suppress(AttributeError, OSError):  # it fetches what isn't in memory side by side
+        for file, length, start in stands:
+            os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
     try:
         lines = b"".join([os.pread(*place) + b"\n" for place in stands])
     except OSError as error:

@@ -25,7 +25,7 @@ from dedup.exact import Unique, keep_order
 from dedup.forms import forms_of, in_batches
 from dedup.model import id_key
 from dedup.settings import MOST_COMPARISONS, TIMED, Settings
-from dedup.verify import preference
+from dedup.verify import are_near, preference
 
 
 @dataclass(slots=True)
@@ -154,12 +154,11 @@ def _choices(
 
 
 def _near_or_kept(outcome: Pass, unique: Unique, sketches: Sketches, settings: Settings) -> Bools:
-    """For each rank whether it is kept, or a near copy of the kept one; `dedup.verify.relation` for all at once."""
+    """For each rank whether it is kept, or a near copy of the kept one."""
     sizes = sketches.shingles[unique.rows].astype(np.int64)
     shared = outcome.shared.astype(np.int64)
-    near = shared / (sizes + sizes[outcome.keeper] - shared) >= settings.threshold
     kept: Bools = outcome.keeper == np.arange(unique.count)
-    return near | kept
+    return kept | are_near(settings, shared, sizes, sizes[outcome.keeper])
 
 
 @dataclass(frozen=True, slots=True)

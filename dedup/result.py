@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 1
+_AT_ONCE = 1 << 14  # documents that are made objects at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,10 @@ class Result:
         """Every cluster, in keep order of the kept document; drops by relation, score and id."""
         return list(self._clusters())
 
+    def _each_cluster(self) -> Iterable[Cluster]:
+        """The same one by one, if there is no list of them: millions of objects take gigabytes."""
+        return self.__dict__.get("clusters") or self._clusters()
+
     @property
     def dropped(self) -> list[Drop]:
         """Every dropped document, cluster by cluster."""
@@ -127,8 +132,13 @@ class Result:
     @property
     def empty_ids(self) -> list[str]:
         """Ids of the documents without a token, which match nothing and stay, by id."""
-        ids = [self._catalog.id(row) for row in np.flatnonzero(self._unique.rank_of < 0).tolist()]
-        return sorted(ids, key=id_key)
+        return list(self._each_empty_id())
+
+    def _each_empty_id(self) -> Iterator[str]:
+        rows = np.flatnonzero(self._unique.rank_of < 0)
+        order = keep_order(rows, self._shingles, self._tokens, self._catalog.ids())  # by id: they are equally small
+        for part in np.split(rows[order], range(_AT_ONCE, len(rows), _AT_ONCE)):
+            yield from map(self._catalog.id, part.tolist())
 
     @cached_property
     def kept_rows(self) -> I64:
@@ -147,18 +157,23 @@ class Result:
         dropped = self.dropped_rows()
         by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
         keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
-        ends = [*starts.tolist(), len(by_keeper)]
+        ends = np.append(starts, len(by_keeper))
         order = keep_order(keepers, self._shingles, self._tokens, self._catalog.ids())
         if self._protected is not None:
             ahead = self._protected[keepers[order]]
             order = np.concatenate((order[ahead], order[~ahead]))
-        blocked = [rank in self._assignment.blocked for rank in self._unique.rank_of[keepers].tolist()]
-        kept, drops = self._kept(keepers), self._drops(by_keeper)
-        for number, place in enumerate(order.tolist()):
-            members = drops[ends[place] : ends[place + 1]]
-            if len(members) > 1:
-                members.sort(key=_drop_order)
-            yield Cluster(number, kept[place], tuple(members), blocked[place])
+        number = 0
+        for places in _parts(order, np.diff(ends)):
+            kept = self._kept(keepers[places])
+            blocked = [rank in self._assignment.blocked for rank in self._unique.rank_of[keepers[places]].tolist()]
+            spans = [by_keeper[ends[place] : ends[place + 1]] for place in places.tolist()]
+            drops = iter(self._drops(np.concatenate(spans)))
+            for keep, span, policy_blocked in zip(kept, spans, blocked, strict=True):
+                members = list(islice(drops, len(span)))
+                if len(members) > 1:
+                    members.sort(key=_drop_order)
+                yield Cluster(number, keep, tuple(members), policy_blocked)
+                number += 1
 
     def _kept(self, rows: I64) -> list[Kept]:
         columns = self._places(rows), self._tokens[rows].tolist(), self._shingles[rows].tolist()
@@ -203,18 +218,28 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, int]:
         """The counts of the result file's last line."""
-        relations = Counter(drop.relation for drop in self.dropped)
-        dropped = len(self.dropped)
+        rows = self.dropped_rows()
+        ranks = self._unique.rank_of[rows]
+        keepers = self._assignment.keeper[ranks]
+        exact = ranks == keepers
+        sizes = self._shingles[self._unique.rows].astype(np.int64)
+        shared = self._assignment.shared[ranks].astype(np.int64)
+        near = ~exact & verify.are_near(self.settings, shared, sizes[ranks], sizes[keepers])
+        relations = {
+            Relation.EXACT: np.count_nonzero(exact),
+            Relation.NEAR: np.count_nonzero(near),
+            Relation.CONTAINED: np.count_nonzero(~(exact | near)),
+        }
         return {
             "documents": len(self._catalog),
             "empty": int((self._unique.rank_of < 0).sum()),
             "skipped": len(self.skipped),
             "unique": self._unique.count,
-            "clusters": len(self.clusters),
-            "kept": len(self._catalog) - dropped,
-            "dropped": dropped,
-            **{relation.value: relations[relation] for relation in Relation},
-            "dropped_bytes": sum(drop.place.bytes for drop in self.dropped),
+            "clusters": len(np.unique(self.kept_rows[rows])),
+            "kept": len(self._catalog) - len(rows),
+            "dropped": len(rows),
+            **{relation.value: int(relations[relation]) for relation in Relation},
+            "dropped_bytes": self._catalog.bytes_of(rows),
             "repeated_ids": self._catalog.repeated_ids,
             **({} if self._protected is None else {"protected": int(self._protected.sum())}),
         }
@@ -248,7 +273,7 @@ class Result:
         }
         for item in self.inputs:
             yield _input_record(item)
-        for cluster in self.clusters:
+        for cluster in self._each_cluster():
             yield _cluster_record(cluster)
             for drop in cluster.drops:
                 yield _drop_record(cluster, drop)
@@ -256,7 +281,7 @@ class Result:
             yield {"type": "skipped", **_without_none(skipped)}
         for decoded in self.decoded:
             yield {"type": "decoded", **_without_none(decoded)}
-        for id in self.empty_ids:
+        for id in self._each_empty_id():
             yield {"type": "empty", "id": id}
         for limit in self.limits:
             yield {"type": "limit", **_without_none(limit)}
@@ -305,6 +330,13 @@ class Result:
         from dedup.frames import to_html
 
         return to_html(self)
+
+
+def _parts(clusters: I64, sizes: I64) -> Iterator[I64]:
+    """Some clusters at a time, in this order, each part with some thousand dropped documents or with one cluster."""
+    if len(clusters):
+        part = np.cumsum(sizes[clusters] + 1) // _AT_ONCE
+        yield from np.split(clusters, np.flatnonzero(np.diff(part)) + 1)
 
 
 def _drop_order(drop: Drop) -> tuple[int, float, bytes]:

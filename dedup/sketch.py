@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup._arrays import HashSets, Places, Sketches, Texts, offsets_of
-from dedup.spool import Column, Room, Spool
+from dedup._arrays import Bands, HashSets, Places, Sketches, Texts, offsets_of
+from dedup.spool import Column, Room, Spool, column_of
 
 
 class SketchColumns:
@@ -16,12 +16,14 @@ class SketchColumns:
     """
 
     def __init__(self, bands: int, room: Room) -> None:
-        self.forms = Spool(room.forms, room.folder)
+        self.forms = Spool(room.forms, room.folder, scattered=True)
         self._form_sizes = Column(np.int64, room)
         self._tokens = Column(np.uint32, room)
         self._shingles = Column(np.uint32, room)
         self._exact = Column(np.uint64, room, width=2)
-        self._bands = Column(np.uint64, room, width=bands)
+        self._bands = Column(np.uint64, room)
+        self._batches = column_of(np.int64, [0], room)
+        self._count = bands
         self._samples = Column(np.uint64, room)
         self._sample_sizes = Column(np.int64, room)
 
@@ -32,7 +34,8 @@ class SketchColumns:
         self._tokens.append(batch.tokens)
         self._shingles.append(batch.shingles)
         self._exact.append(batch.exact)
-        self._bands.append(batch.bands)
+        self._bands.append(batch.bands.values)
+        self._batches.push(len(self._tokens))
         self._samples.append(batch.samples.values)
         self._sample_sizes.append(batch.samples.sizes)
 
@@ -46,7 +49,8 @@ class SketchColumns:
             tokens=self._tokens.values(),
             shingles=self._shingles.values(),
             exact=self._exact.values(),
-            bands=self._bands.values(),
+            bands=Bands(self._bands.values(), self._batches.values(), self._count),
             samples=HashSets(self._samples.values(), offsets_of(self._sample_sizes.values())),
             places=places,
+            in_files=self._samples.in_file,
         )

@@ -51,12 +51,14 @@ class Spool:
 
     Beyond ``limit`` bytes everything moves to an unnamed file in ``folder`` (the system's temporary
     folder if None), which is gone when the spool is closed or the process ends, however it ends.
+    ``scattered``: it will be read here and there, not from its beginning to its end.
 
     Raises:
         OutputError: the temporary folder has no room or can't be written.
     """
 
-    def __init__(self, limit: int | None = None, folder: str | None = None) -> None:
+    def __init__(self, limit: int | None = None, folder: str | None = None, *, scattered: bool = False) -> None:
+        self._scattered = scattered
         self._limit = limit
         self._folder = folder
         self._memory = bytearray()
@@ -81,6 +83,11 @@ class Spool:
         """Whether so many bytes more would still be in memory."""
         return self._file is None and (self._limit is None or len(self._memory) + size <= self._limit)
 
+    @property
+    def in_file(self) -> bool:
+        """Whether everything has moved to a file."""
+        return self._file is not None
+
     def buffer(self) -> memoryview:
         """Everything appended, to be read only."""
         if self._file is None:
@@ -89,6 +96,8 @@ class Spool:
             with self._named_errors():
                 self._file.flush()
                 self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            if self._scattered and hasattr(mmap, "MADV_RANDOM"):  # or each access fetches megabytes around it
+                self._map.madvise(mmap.MADV_RANDOM)
         return memoryview(self._map)
 
     @contextmanager
@@ -161,6 +170,11 @@ class Column(Generic[Number]):
         if self._values is None:
             self._values = np.frombuffer(self._spool.buffer(), self._kind).reshape(self._shape)
         return self._values
+
+    @property
+    def in_file(self) -> bool:
+        """Whether the rows have moved to a file."""
+        return self._spool.in_file
 
     def __len__(self) -> int:
         return self._bytes // self._size

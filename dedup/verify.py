@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dedup._arrays import I64, Bools
 from dedup.model import Relation
 from dedup.settings import Settings
 
@@ -10,6 +11,12 @@ def jaccard(shared: int, left: int, right: int) -> float:
     """``|A∩B| / |A∪B|`` from exact counts; 0.0 for two empty sets."""
     union = left + right - shared
     return shared / union if union else 0.0
+
+
+def are_near(settings: Settings, shared: I64, left: I64, right: I64) -> Bools:
+    """For many pairs whether each has the jaccard of near copies: what `relation` says of them."""
+    near: Bools = shared / (left + right - shared) >= settings.threshold
+    return near
 
 
 def containment(shared: int, size: int) -> float:

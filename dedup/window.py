@@ -53,7 +53,7 @@ class View:
         """The records of a batch."""
         columns = zip(
             ids, sketches.tokens.tolist(), sketches.shingles.tolist(), sketches.exact.tolist(),
-            sketches.bands.tolist(), sketches.samples.rows(), strict=True,
+            sketches.bands.take(np.arange(len(sketches.tokens))).tolist(), sketches.samples.rows(), strict=True,
         )  # fmt: skip
         return [
             cls(id, sketches.normal.raw(row), tokens, shingles, (high, low), bands, sample.tolist())

@@ -340,6 +340,23 @@ def test_tiny(tmp_path):
     assert lengths == set(range(1, 11))
 
 
+def test_tweets(modules, tmp_path):
+    """Some 300 bytes each; of ten in a row the last but one is an exact copy of another, the last one a near copy."""
+    import growth
+
+    texts = shape(tmp_path, "tweets", 10_040)
+    first = [text for number, text in enumerate(texts) if number % 10 < 8]
+    sets = {frozenset(shingles(text)) for text in first}
+
+    assert 250 < sum(map(len, texts)) / len(texts) < 450
+    assert len(set(first)) == len(first)
+    assert set(texts[8::10]) < set(first)
+    for text in texts[9::10]:
+        assert text not in first
+        assert frozenset(shingles(text.rpartition(" ")[0])) in sets
+    assert growth.known_drops("tweets", 10_040) == len(texts) - len(first)
+
+
 def test_popular_quotation(tmp_path):
     sets = [shingles(t) for t in shape(tmp_path, "popular-quotation", 30)]
 

@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from strategies import any_char, nasty_char, nasty_text
 
 from dedup import Settings
-from dedup._arrays import HashSets, Texts, offsets_of
+from dedup._arrays import HashSets, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel, load_kernel
 from dedup._reference import ReferenceKernel
 from dedup.errors import KernelError
+from dedup.sketch import SketchColumns
+from dedup.spool import Room
 
 unicode_14 = pytest.mark.skipif(not oracle.UNICODE_14, reason="the oracle needs Python 3.11 (Unicode 14.0)")
 
@@ -62,6 +64,11 @@ def same(left: Any, right: Any) -> bool:
     if left is None or right is None or isinstance(left, bool):
         return left is right
     return bytes(left) == bytes(right)
+
+
+def hashes_of(sketches: Sketches) -> np.ndarray[Any, Any]:
+    """The band hashes of each text."""
+    return sketches.bands.take(np.arange(len(sketches.tokens)))
 
 
 def forms(kernel: Kernel, texts: list[str], threads: int = 1) -> list[str]:
@@ -109,7 +116,7 @@ def check_everything(kernel: Kernel, texts: list[str], settings: Settings, threa
     assert whole.shingles.dtype == np.uint32
     assert whole.shingles.tolist() == [len(row) for row in expected_sets]
     assert same(whole.exact, exact)
-    assert same(whole.bands, hashes)
+    assert same(hashes_of(whole), hashes)
     assert [row.tolist() for row in whole.samples.rows()] == [[h for h in row if h < 2**62] for row in expected_sets]
 
     if texts:
@@ -317,7 +324,7 @@ def test_no_texts_at_all(kernel: Kernel) -> None:
     whole = kernel.sketch(nothing, settings, threads=2)
     assert whole.normal.count == len(whole.tokens) == len(whole.shingles) == whole.samples.count == 0
     assert whole.exact.shape == (0, 2)
-    assert whole.bands.shape == (0, settings.bands)
+    assert hashes_of(whole).shape == (0, settings.bands)
     none = np.array([], np.int64)
     assert len(kernel.overlaps(nothing, 5, none, none, threads=2)) == 0
 
@@ -334,12 +341,17 @@ def test_threads_and_batches_change_nothing(data: st.DataObject, texts: list[str
             assert same(kernel.sketch(Texts.of(texts), settings, threads=threads), whole)
         parts = [kernel.sketch(Texts.of(part), settings, threads=3) for part in (texts[:cut], texts[cut:])]
         assert b"".join(bytes(part.normal.blob) for part in parts) == bytes(whole.normal.blob)
-        for column in ("tokens", "shingles", "exact", "bands"):
+        gathered = SketchColumns(settings.bands, Room.of(None))
+        for part in parts:
+            gathered.append(part)
+        assert same(hashes_of(gathered.finish()), hashes_of(whole))
+        assert same(gathered.finish().bands.take(np.arange(len(texts))[::-1]), hashes_of(whole)[::-1])
+        for column in ("tokens", "shingles", "exact"):
             assert same(np.concatenate([getattr(part, column) for part in parts]), getattr(whole, column)), column
         assert same(np.concatenate([part.samples.values for part in parts]), whole.samples.values)
         for row, text in enumerate(texts):
             alone = kernel.sketch(Texts.of([text]), settings, threads=1)
-            assert same(alone.bands[0], whole.bands[row])
+            assert same(hashes_of(alone)[0], hashes_of(whole)[row])
 
 
 @given(texts=st.lists(st.one_of(nasty_text, st.text(any_char, max_size=60)), max_size=8), settings=_settings)

@@ -71,6 +71,27 @@ def test_any_documents_have_one_result(texts: list[tuple[int, int]], keep: str) 
         assert np.array_equal(found.kept_rows, wanted.kept_rows)
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 10_000])
+def test_a_result_is_written_part_by_part(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The objects of a result are made some at a time as it is written; lines and counts are those of all at once."""
+    documents = [(f"d{n}", prose(f"{n % 9}", 60 + n % 4) if n % 5 else " . " * n) for n in range(60)]
+    whole = dedup.find_duplicates(documents)
+    assert len(whole.clusters) > 3 and len(whole.empty_ids) == 12  # which makes all objects
+    wanted = whole.to_bytes()
+    monkeypatch.setattr("dedup.result._AT_ONCE", at_once)
+    found = dedup.find_duplicates(documents)
+    assert found.to_bytes() == wanted
+    assert "clusters" not in vars(found)
+    records = [json.loads(line) for line in wanted.splitlines()]
+    drops = [record for record in records if record["type"] == "drop"]
+    assert [record["id"] for record in records if record["type"] == "empty"] == sorted(whole.empty_ids)
+    assert records[-1]["dropped"] == len(drops) == len(whole.dropped)
+    assert records[-1]["clusters"] == sum(record["type"] == "cluster" for record in records)
+    assert records[-1]["dropped_bytes"] == sum(record["bytes"] for record in drops)
+    for relation in ("exact", "near", "contained"):
+        assert records[-1][relation] == sum(record["relation"] == relation for record in drops)
+
+
 def test_what_does_not_fit_goes_where_it_is_sent(
     tmp_path: Path, nothing_fits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

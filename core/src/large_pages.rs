@@ -31,12 +31,68 @@ fn ask_for_large_pages<T>(memory: &mut [T]) {
     }
 }
 
+/// For as long as this lives, the system is told that values are read here and there: if they stand in a file
+/// and aren't in memory, reading one then fetches no megabytes around it.
+pub struct HereAndThere<'a>(&'a [u64]);
+
+impl<'a> HereAndThere<'a> {
+    pub fn new(values: &'a [u64]) -> HereAndThere<'a> {
+        const MADV_RANDOM: std::ffi::c_int = 1;
+        advise(values, MADV_RANDOM);
+        HereAndThere(values)
+    }
+}
+
+/// The system is told that these values will be read soon.
+pub fn soon(values: &[u64]) {
+    const MADV_WILLNEED: std::ffi::c_int = 3;
+    advise(values, MADV_WILLNEED);
+}
+
+impl Drop for HereAndThere<'_> {
+    fn drop(&mut self) {
+        const MADV_NORMAL: std::ffi::c_int = 0;
+        advise(self.0, MADV_NORMAL);
+    }
+}
+
+/// Says how these values will be read.
+#[cfg(target_os = "linux")]
+fn advise(values: &[u64], advice: std::ffi::c_int) {
+    use std::ffi::{c_int, c_long, c_void};
+    extern "C" {
+        fn madvise(start: *mut c_void, length: usize, advice: c_int) -> c_int;
+        fn sysconf(name: c_int) -> c_long;
+    }
+    const SC_PAGESIZE: c_int = 30;
+    // SAFETY: it takes a number and gives one.
+    let page = unsafe { sysconf(SC_PAGESIZE) }.max(1 << 12) as usize;
+    let range = values.as_ptr_range();
+    let start = range.start as usize / page * page;
+    let length = (range.end as usize).next_multiple_of(page) - start;
+    // SAFETY: how memory will be read changes no content, not even where the first and the last page are of others.
+    // The advice may be refused, which changes nothing either.
+    unsafe { madvise(start as *mut c_void, length, advice) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_values: &[u64], _advice: std::ffi::c_int) {}
+
 #[cfg(not(target_os = "linux"))]
 fn ask_for_large_pages<T>(_memory: &mut [T]) {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_changes_no_value() {
+        let values: Vec<u64> = (0..LARGE as u64 / 4).collect();
+        let told = HereAndThere::new(&values);
+        assert!(values.iter().copied().eq(0..LARGE as u64 / 4));
+        drop(told);
+        assert!(values.iter().copied().eq(0..LARGE as u64 / 4));
+    }
 
     #[test]
     fn tables_hold_what_was_asked_for() {

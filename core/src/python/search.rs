@@ -7,7 +7,7 @@ use super::blobs::{joined_texts, Blob, Lent};
 use super::convert::*;
 use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
-use crate::search::{self, Corpus, Rules, Task};
+use crate::search::{self, Bands, Corpus, Rules, Task};
 use crate::texts::Error;
 
 /// Keepers, shingles shared with them, four counts, and the columns of a join's pairs.
@@ -21,7 +21,7 @@ pub(super) fn greedy<'py>(
     offsets: Array<'py>,
     rows: Array<'py>,
     shingles: Array<'py>,
-    bands: Array<'py>,
+    bands: (Array<'py>, Array<'py>, usize),
     samples: Array<'py>,
     sample_offsets: Array<'py>,
     sample_bits: i64,
@@ -36,26 +36,34 @@ pub(super) fn greedy<'py>(
     sides: Array<'py>,
     threads: i64,
     progress: Py<PyAny>,
+    in_files: bool,
     again: Option<PlaceColumns<'py>>,
 ) -> PyResult<Option<Decided<'py>>> {
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
-    let rows = i64s("rows", &rows)?;
-    let shingles = u32s("shingles", &shingles)?;
-    let (band_buffer, band_hashes) = borrowed::<u64>("bands", "uint64 array", 2, &bands)?;
+    let (_rows, rows) = borrowed::<i64>("rows", "int64 array", 1, &rows)?;
+    let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
+    let (_bands, band_hashes) = borrowed::<u64>("bands", "uint64 array", 1, &bands.0)?;
+    let bands = (i64s("bands", &bands.1)?, bands.2);
     let (_samples, samples) = borrowed::<u64>("samples", "uint64 array", 1, &samples)?;
-    let sample_offsets = i64s("sample_offsets", &sample_offsets)?;
+    let (_ends, sample_offsets) =
+        borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
     let count = texts.count();
     for (name, found) in [
         ("shingles", shingles.len()),
-        ("bands", band_buffer.shape()[0]),
+        ("bands", bands.0.last().map_or(0, |&last| last as usize)),
         ("sample_offsets", sample_offsets.len().wrapping_sub(1)),
     ] {
         if found != count {
             return Err(bad(name, format!("expected {count} rows, found {found}")));
         }
     }
-    ascending("sample_offsets", &sample_offsets, samples.len())?;
+    ascending("sample_offsets", sample_offsets, samples.len())?;
+    ascending("bands", &bands.0, count)?;
+    if band_hashes.len() != count * bands.1 {
+        let expected = format!("expected {} hashes, found {}", count * bands.1, band_hashes.len());
+        return Err(bad("bands", expected));
+    }
     if rows.len() > u32::MAX as usize || rows.iter().any(|&row| row < 0 || row as usize >= count) {
         return Err(bad(
             "rows",
@@ -82,16 +90,18 @@ pub(super) fn greedy<'py>(
     let places = again.as_ref().map(|columns| places(columns, count)).transpose()?;
     let (places, _held) = places.unzip();
     let forms = Forms::new(texts, places);
+    let ranks = search::ranks_of(rows, count);
     let corpus = Corpus {
         forms: &forms,
-        rows: &rows,
-        shingles: &shingles,
-        band_hashes,
-        bands: band_buffer.shape()[1],
+        rows,
+        shingles,
+        ranks: &ranks,
+        bands: Bands { hashes: band_hashes, starts: &bands.0, count: bands.1 },
         samples,
-        sample_offsets: &sample_offsets,
+        sample_offsets,
         hash_bits: 64 - sample_bits,
         shingle: whole("shingle", shingle, 1, u32::MAX as usize)?,
+        in_files,
     };
     let rules = Rules {
         threshold,

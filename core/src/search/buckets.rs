@@ -1,88 +1,77 @@
 //! Buckets: documents that are equal in a band.
 
 use super::lists::Keys;
-use super::{Cancelled, Corpus};
+use super::{Cancelled, Corpus, NOBODY};
+use crate::large_pages::{soon, HereAndThere};
 use crate::threads::{Cancel, Workers};
 
-/// Bands copied at a time: as many as stand in one cache line of a document's.
-const WIDTH: usize = 8;
-
 /// For each document the buckets that it shares with another, band by band. A document alone in its
-/// bucket is not in it.
+/// bucket is not in it, and of buckets with the same documents there is one: near copies share most bands.
 pub fn buckets(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Keys, Cancelled> {
-    let width = corpus.bands.div_ceil(workers.count()).clamp(1, WIDTH);
-    let firsts = (0..corpus.bands).step_by(width).collect();
-    let groups = workers.map(firsts, Default::default, |(columns, keyed), first| {
-        let width = width.min(corpus.bands - first);
-        take_columns(corpus, first, width, columns);
-        let mut groups = Vec::with_capacity(width);
-        for column in columns.chunks(corpus.count().max(1)) {
-            if cancel.is_set() {
-                return Err(Cancelled);
+    let mut different = Different::default();
+    let _told = HereAndThere::new(corpus.bands.hashes); // what is read of a batch is a small part of it
+    let bands: Vec<usize> = (0..corpus.bands.count).collect();
+    for some in bands.chunks(workers.count()) {
+        let groups = workers.map(some.to_vec(), Vec::new, |keyed, band| match cancel.is_set() {
+            true => Err(Cancelled),
+            false => Ok(shared_buckets(corpus, band, keyed)),
+        })?;
+        for (members, ends) in groups {
+            let mut first = 0usize;
+            for end in ends {
+                different.add(&members[first..end as usize]);
+                first = end as usize;
             }
-            groups.push(shared_buckets(column, keyed));
         }
-        Ok(groups)
-    })?;
-    let groups: Vec<_> = groups.into_iter().flatten().collect();
-    let count: usize = groups.iter().map(|(_, ends)| ends.len()).sum();
-    assert!(u32::try_from(count).is_ok(), "more buckets than 32 bits can count");
-    let mut starts = vec![0usize; corpus.count() + 1];
-    for (members, _) in &groups {
-        members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
     }
+    let Different { members, ends, .. } = different;
+    let mut starts = vec![0usize; corpus.count() + 1];
+    members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
     for rank in 0..corpus.count() {
         starts[rank + 1] += starts[rank];
     }
-    let mut next = starts.clone();
-    let mut of = vec![0u32; starts[corpus.count()]];
-    let mut bucket = 0u32;
-    for (members, ends) in groups {
-        let mut first = 0usize;
-        for end in ends {
-            for &rank in &members[first..end as usize] {
-                of[next[rank as usize]] = bucket;
-                next[rank as usize] += 1;
-            }
-            first = end as usize;
-            bucket += 1;
+    let mut of = vec![0u32; members.len()];
+    // The last bucket first, so that what is left of `starts` is where each document's buckets begin.
+    let mut next: Vec<usize> = starts[1..].to_vec();
+    let mut last = members.len();
+    for bucket in (0..ends.len()).rev() {
+        let first = if bucket == 0 { 0 } else { ends[bucket - 1] };
+        for &rank in &members[first..last] {
+            next[rank as usize] -= 1;
+            of[next[rank as usize]] = bucket as u32;
         }
+        last = first;
     }
-    Ok(Keys::new(starts, of, count))
-}
-
-/// Copies some bands of all documents into columns, one after another.
-fn take_columns(corpus: &Corpus, first: usize, width: usize, columns: &mut Vec<u64>) {
-    let count = corpus.count();
-    columns.clear();
-    columns.resize(count * width, 0);
-    for rank in 0..count {
-        for (band, &hash) in corpus.bands_of(rank)[first..first + width].iter().enumerate() {
-            columns[band * count + rank] = hash;
-        }
-    }
+    Ok(Keys::new(starts, of, ends.len()))
 }
 
 /// Members of the buckets of a band that have two or more, bucket after bucket, and where each ends.
-fn shared_buckets(column: &[u64], keyed: &mut Vec<(u64, u32)>) -> (Vec<u32>, Vec<u32>) {
+fn shared_buckets(
+    corpus: &Corpus,
+    band: usize,
+    keyed: &mut Vec<(u64, u32)>,
+) -> (Vec<u32>, Vec<u32>) {
     keyed.clear();
+    corpus.bands.column(band).for_each(soon);
+    let documents = || {
+        let hashes = corpus.bands.column(band).flatten().copied();
+        hashes.zip(corpus.ranks.iter().copied()).filter(|&(_, rank)| rank != NOBODY)
+    };
     // Most documents are alone in their bucket: two bits a hash, in a table that stays in the cache,
     // tell those that surely are, and only the rest is sorted.
-    let mask = (column.len() * 8).next_power_of_two().max(64) - 1;
+    let mask = (corpus.count() * 8).next_power_of_two().max(64) - 1;
     let mut once = vec![0u64; mask / 64 + 1];
     let mut twice = vec![0u64; mask / 64 + 1];
-    for &hash in column {
+    for (hash, _) in documents() {
         let place = hash as usize & mask;
         let bit = 1u64 << (place % 64);
         twice[place / 64] |= once[place / 64] & bit;
         once[place / 64] |= bit;
     }
-    for (rank, &hash) in column.iter().enumerate() {
+    keyed.extend(documents().filter(|&(hash, _)| {
         let place = hash as usize & mask;
-        if twice[place / 64] >> (place % 64) & 1 == 1 {
-            keyed.push((hash, rank as u32));
-        }
-    }
+        twice[place / 64] >> (place % 64) & 1 == 1
+    }));
     keyed.sort_unstable();
     let (mut members, mut ends) = (Vec::new(), Vec::new());
     for group in keyed.chunk_by(|left, right| left.0 == right.0) {
@@ -92,4 +81,71 @@ fn shared_buckets(column: &[u64], keyed: &mut Vec<(u64, u32)>) -> (Vec<u32>, Vec
         }
     }
     (members, ends)
+}
+
+/// Lists of documents, each of which is there once.
+#[derive(Default)]
+struct Different {
+    members: Vec<u32>,
+    /// Where each list ends.
+    ends: Vec<usize>,
+    /// Upper half of a list's hash, and the list's number from 1; 0 is a free place. At most half full.
+    table: Vec<(u32, u32)>,
+}
+
+impl Different {
+    /// Adds a list, unless it is there.
+    fn add(&mut self, list: &[u32]) {
+        if self.table.len() <= 2 * self.ends.len() {
+            self.grow();
+        }
+        let hash = hash_of(list);
+        let at = self.place(hash, list);
+        if self.table[at].1 == 0 {
+            self.members.extend(list);
+            self.ends.push(self.members.len());
+            let number =
+                u32::try_from(self.ends.len()).expect("fewer buckets than 32 bits can count");
+            self.table[at] = ((hash >> 32) as u32, number);
+        }
+    }
+
+    /// The place of a list, or the free one where it belongs.
+    fn place(&self, hash: u64, list: &[u32]) -> usize {
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let (tag, number) = self.table[at];
+            if number == 0 || (tag == (hash >> 32) as u32 && self.list(number as usize - 1) == list)
+            {
+                return at;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn list(&self, index: usize) -> &[u32] {
+        let first = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.members[first..self.ends[index]]
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![(0, 0); (4 * self.ends.len()).next_power_of_two().max(1 << 10)];
+        let mask = self.table.len() - 1;
+        for index in 0..self.ends.len() {
+            let hash = hash_of(self.list(index));
+            let mut at = hash as usize & mask;
+            while self.table[at].1 != 0 {
+                at = (at + 1) & mask;
+            }
+            self.table[at] = ((hash >> 32) as u32, index as u32 + 1);
+        }
+    }
+}
+
+fn hash_of(list: &[u32]) -> u64 {
+    list.iter().fold(list.len() as u64, |hash, &rank| {
+        let mixed = (hash ^ u64::from(rank)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ (mixed >> 29)
+    })
 }

@@ -6,6 +6,7 @@
 //! the best match has one order.
 
 mod buckets;
+mod corpus;
 mod crowds;
 mod lists;
 mod postings;
@@ -16,9 +17,10 @@ mod tests;
 mod verify;
 mod walk;
 
+pub use corpus::{ranks_of, Bands, Corpus, NOBODY};
 pub use rules::{shared_values, Match, Rules};
 
-use crate::forms::Forms;
+use crate::large_pages::{soon, HereAndThere};
 use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;
@@ -33,57 +35,6 @@ const BLOCK: usize = if cfg!(test) { 16 } else { 512 };
 const PIECE: usize = if cfg!(test) { 3 } else { 16 };
 /// A document's candidates are counted up to so many times those that may be compared.
 const COUNTED: usize = 10;
-
-/// The distinct documents, in keep order: rank r is row `rows[r]` of every column.
-pub struct Corpus<'a> {
-    /// The normal form of each row.
-    pub forms: &'a Forms<'a>,
-    /// Row of each rank.
-    pub rows: &'a [i64],
-    /// Distinct shingles of each row.
-    pub shingles: &'a [u32],
-    /// Band hashes, `bands` for each row.
-    pub band_hashes: &'a [u64],
-    /// Bands of a sketch.
-    pub bands: usize,
-    /// The samples, end to end, ascending in each.
-    pub samples: &'a [u64],
-    /// One more than there are rows.
-    pub sample_offsets: &'a [i64],
-    /// Sampled hashes are below 2 to this.
-    pub hash_bits: u32,
-    /// Tokens in a shingle.
-    pub shingle: usize,
-}
-
-impl Corpus<'_> {
-    /// How many documents there are.
-    pub fn count(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn row(&self, rank: usize) -> usize {
-        self.rows[rank] as usize
-    }
-
-    fn size(&self, rank: usize) -> u32 {
-        self.shingles[self.row(rank)]
-    }
-
-    fn bands_of(&self, rank: usize) -> &[u64] {
-        &self.band_hashes[self.row(rank) * self.bands..][..self.bands]
-    }
-
-    fn sample(&self, rank: usize) -> &[u64] {
-        &self.samples[self.span(rank)]
-    }
-
-    /// Where the sample of a rank stands among all.
-    fn span(&self, rank: usize) -> std::ops::Range<usize> {
-        let row = self.row(rank);
-        self.sample_offsets[row] as usize..self.sample_offsets[row + 1] as usize
-    }
-}
 
 /// What the pass decided, rank by rank, and how much it looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -177,6 +128,7 @@ pub fn greedy(
         verifier: Verifier::new(),
         cancel,
     };
+    let _told = HereAndThere::new(corpus.samples);
     let mut outcome = Outcome::default();
     let (mut first, mut size) = (0, PIECE);
     while first < corpus.count() {
@@ -217,6 +169,9 @@ impl Pass<'_> {
         workers: &Workers,
         outcome: &mut Outcome,
     ) -> Result<(), Cancelled> {
+        if self.corpus.in_files {
+            self.fetch(block.clone());
+        }
         let fates = self.compare_with_earlier(&block, workers)?;
         let mut scratch = Scratch::default();
         for (rank, mut fate) in block.clone().zip(fates) {
@@ -237,6 +192,19 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Has the system fetch what is likely to be compared: side by side, for one after another takes many times as long.
+    fn fetch(&self, block: std::ops::Range<u32>) {
+        let mut likely = Vec::new();
+        for rank in block {
+            self.neighbours.likely(rank, &mut likely);
+            let own = (!likely.is_empty()).then_some(rank);
+            for rank in likely.drain(..).chain(own) {
+                soon(self.corpus.sample(rank as usize));
+                self.corpus.forms.soon(self.corpus.row(rank as usize));
+            }
+        }
     }
 
     /// Compares each document of the block with those kept before the block.
@@ -371,8 +339,7 @@ impl Pass<'_> {
     }
 
     fn share_a_band(&self, rank: u32, other: u32) -> bool {
-        let (left, right) =
-            (self.corpus.bands_of(rank as usize), self.corpus.bands_of(other as usize));
-        left.iter().zip(right).any(|(left, right)| left == right)
+        let right = self.corpus.bands_of(other as usize);
+        self.corpus.bands_of(rank as usize).zip(right).any(|(left, right)| left == right)
     }
 }

@@ -38,7 +38,8 @@ impl Postings {
         let parts = by_piece(order, workers, cancel, |spare, rank, posted| {
             post(corpus, rules, &rarity, rank, spare, posted);
         })?;
-        let all = parts.iter().flat_map(|(_, posted)| posted).copied().collect();
+        let mut all = Vec::with_capacity(parts.iter().map(|(_, posted)| posted.len()).sum());
+        parts.iter().for_each(|(_, posted)| all.extend(posted));
         let numbers = Numbers::new(all, corpus.hash_bits);
         let mut needed = vec![0; corpus.count()];
         let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
@@ -117,6 +118,7 @@ impl Numbers {
     pub fn new(mut hashes: Vec<u64>, hash_bits: u32) -> Numbers {
         hashes.sort_unstable();
         hashes.dedup();
+        hashes.shrink_to_fit();
         assert!(u32::try_from(hashes.len()).is_ok(), "more hashes than 32 bits can count");
         let head_bits = hashes.len().next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
         let heads_shift = hash_bits - head_bits;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::{Cancelled, Corpus};
+use crate::large_pages::filled;
 use crate::simd::prefetch;
 use crate::threads::{Cancel, Workers};
 
@@ -38,6 +39,9 @@ impl Rarity {
         let mut order: Vec<u32> = (0..corpus.count() as u32).collect();
         order.sort_unstable_by_key(|&rank| corpus.rows[rank as usize]);
         let counts: Vec<_> = corpus.samples.iter().map(|_| AtomicU8::new(0)).collect();
+        if corpus.in_files {
+            return Rarity::in_one_table(corpus, counters, shift, counts, order, cancel);
+        }
         let stretches = counters.div_ceil(STRETCH);
         let group = stretches.div_ceil(workers.count());
         let groups = (0..stretches).step_by(group);
@@ -53,6 +57,33 @@ impl Rarity {
             Ok(())
         })?;
         Ok(Rarity { counts: counts.into_iter().map(AtomicU8::into_inner).collect(), order })
+    }
+
+    /// The same with all counters at once, so that samples that stand in a file are read twice and no more.
+    fn in_one_table(
+        corpus: &Corpus,
+        counters: usize,
+        shift: u32,
+        counts: Vec<AtomicU8>,
+        order: Vec<u32>,
+        cancel: &Cancel,
+    ) -> Result<Rarity, Cancelled> {
+        let mut table = filled(0u8, counters);
+        for told in [false, true] {
+            for ranks in order.chunks(1 << 12) {
+                if cancel.is_set() {
+                    return Err(Cancelled);
+                }
+                for at in ranks.iter().flat_map(|&rank| corpus.span(rank as usize)) {
+                    let counter = &mut table[(corpus.samples[at] >> shift) as usize];
+                    match told {
+                        false => *counter = counter.saturating_add(1),
+                        true => counts[at].store(*counter, Ordering::Relaxed),
+                    }
+                }
+            }
+        }
+        Ok(Rarity { counts, order })
     }
 
     /// The documents in the order in which their samples stand in memory. To go through them so is

@@ -22,6 +22,8 @@ struct Sketched {
     rows: Vec<i64>,
     shingles: Vec<u32>,
     bands: Vec<u64>,
+    /// Where the batches of `bands` begin.
+    batches: Vec<i64>,
     samples: Vec<u64>,
     sample_offsets: Vec<i64>,
 }
@@ -65,7 +67,25 @@ fn sketched(texts: &[String]) -> Sketched {
     }
     let mut rows: Vec<i64> = (0..n as i64).collect();
     rows.sort_by_key(|&row| (u32::MAX - shingles[row as usize], row));
-    Sketched { blob, offsets, rows, shingles, bands, samples, sample_offsets }
+    let (bands, batches) = in_batches(&bands, &mut random);
+    Sketched { blob, offsets, rows, shingles, bands, batches, samples, sample_offsets }
+}
+
+fn band_hash(corpus: &Corpus, rank: usize, band: usize) -> u64 {
+    corpus.bands_of(rank).nth(band).unwrap()
+}
+
+/// Band hashes, some rows at a time and of those band after band.
+fn in_batches(bands: &[u64], random: &mut Random) -> (Vec<u64>, Vec<i64>) {
+    let (mut hashes, mut starts, mut rest) = (Vec::new(), vec![0], bands);
+    while !rest.is_empty() {
+        let size = random.below(20).min(rest.len() / BANDS);
+        let (batch, others) = rest.split_at(size * BANDS);
+        (0..BANDS).for_each(|band| hashes.extend(batch.iter().skip(band).step_by(BANDS)));
+        starts.push(starts[starts.len() - 1] + size as i64);
+        rest = others;
+    }
+    (hashes, starts)
 }
 
 /// A vocabulary small enough for chance overlaps, mutations of a few bases, and distinct texts only.
@@ -120,7 +140,7 @@ fn some_pages(random: &mut Random) -> Vec<String> {
 fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize, usize) -> u32 {
     let in_bucket = |rank: usize, band| {
         (0..corpus.count())
-            .filter(|&x| corpus.bands_of(x)[band] == corpus.bands_of(rank)[band])
+            .filter(|&x| band_hash(corpus, x, band) == band_hash(corpus, rank, band))
             .count()
     };
     let crowded: Vec<bool> = (0..corpus.count())
@@ -232,7 +252,8 @@ fn brute_force(
 fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bool {
     let (left, right) = (corpus.sample(rank), corpus.sample(other));
     let shared = left.iter().filter(|hash| right.contains(hash)).count();
-    let band = (0..BANDS).any(|band| corpus.bands_of(rank)[band] == corpus.bands_of(other)[band]);
+    let band =
+        (0..BANDS).any(|band| band_hash(corpus, rank, band) == band_hash(corpus, other, band));
     (band && rules.passes_screen(left.len(), right.len(), shared))
         || (rules.may_be_contained(corpus.size(rank))
             && shared >= rules.contained_floor(left.len()))
@@ -256,16 +277,18 @@ fn equals_brute_force() {
         };
         let source = Texts::new(Source::Fixed(&columns.blob), &columns.offsets).unwrap();
         let forms = Forms::new(source, None);
+        let ranks = ranks_of(&columns.rows, texts.len());
         let corpus = Corpus {
             forms: &forms,
             rows: &columns.rows,
             shingles: &columns.shingles,
-            band_hashes: &columns.bands,
-            bands: BANDS,
+            ranks: &ranks,
+            bands: Bands { hashes: &columns.bands, starts: &columns.batches, count: BANDS },
             samples: &columns.samples,
             sample_offsets: &columns.sample_offsets,
             hash_bits: 63,
             shingle: 2,
+            in_files: random.below(2) == 0,
         };
         let rules = Rules {
             threshold: [0.3, 0.6, 0.8][random.below(3)],

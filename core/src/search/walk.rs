@@ -102,6 +102,19 @@ impl Neighbours {
         }
     }
 
+    /// Some of the kept documents in its buckets, with which it is likely to be compared.
+    pub fn likely(&self, rank: u32, found: &mut Vec<u32>) {
+        found.clear();
+        for &bucket in self.buckets.of(rank).iter().take(4) {
+            for crowded in [false, true] {
+                let span = self.in_bucket.span(bucket, crowded);
+                found.extend(self.in_bucket.all(crowded)[span].iter().take(2));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+    }
+
     /// Begins to go through the neighbours of a document. Those from rank `first` on with something
     /// rare in common are of interest in any case.
     pub fn start(&self, rank: u32, first: u32, since: Since, crowds: &Crowds, walk: &mut Walk) {
