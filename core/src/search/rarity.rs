@@ -38,10 +38,10 @@ impl Rarity {
         let shift = corpus.hash_bits - counters.trailing_zeros();
         let mut order: Vec<u32> = (0..corpus.count() as u32).collect();
         order.sort_unstable_by_key(|&rank| corpus.rows[rank as usize]);
-        let counts: Vec<_> = corpus.samples.iter().map(|_| AtomicU8::new(0)).collect();
         if corpus.in_files {
-            return Rarity::in_one_table(corpus, counters, shift, counts, order, cancel);
+            return Rarity::in_one_table(corpus, counters, shift, order, cancel);
         }
+        let counts: Vec<_> = corpus.samples.iter().map(|_| AtomicU8::new(0)).collect();
         let stretches = counters.div_ceil(STRETCH);
         let group = stretches.div_ceil(workers.count());
         let groups = (0..stretches).step_by(group);
@@ -64,11 +64,10 @@ impl Rarity {
         corpus: &Corpus,
         counters: usize,
         shift: u32,
-        counts: Vec<AtomicU8>,
         order: Vec<u32>,
         cancel: &Cancel,
     ) -> Result<Rarity, Cancelled> {
-        let mut table = filled(0u8, counters);
+        let (mut table, mut counts) = (filled(0u8, counters), vec![0; corpus.samples.len()]);
         for told in [false, true] {
             for ranks in order.chunks(1 << 12) {
                 if cancel.is_set() {
@@ -78,7 +77,7 @@ impl Rarity {
                     let counter = &mut table[(corpus.samples[at] >> shift) as usize];
                     match told {
                         false => *counter = counter.saturating_add(1),
-                        true => counts[at].store(*counter, Ordering::Relaxed),
+                        true => counts[at] = *counter,
                     }
                 }
             }
