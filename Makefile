@@ -40,7 +40,7 @@ test: $(VENV)/developed ## run the tests, on each kernel that is installed
 	done; exit $$status
 
 stress: $(VENV)/developed ## run the long tests, with many more examples (takes long)
-	@HYPOTHESIS_PROFILE=stress $(RUN) -m pytest -m 'not once' $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=stress $(RUN) -m pytest -m 'stress or not once' $(PYTEST_ARGS)
 
 lint: $(VENV)/developed ## check style, types, floors and the Rust core
 	@status=0; check() { echo "$$*" | sed 's,$(RUN) -m ,,; s,$(BIN)/,,'; $(call quietly,lint,"$$@") || status=1; }; \
