@@ -27,6 +27,7 @@ RUST = sorted(path for path in (ROOT / "core").rglob("*.rs") if "target" not in 
 FILE_LINES = 400
 FUNCTION_LINES = 45
 PUBLIC_NAMES = 12
+FILE_BYTES = 100_000
 HEAVY = ("numpy", "datasketch", "scipy", "rich", "rapidfuzz", "orjson", "xxhash", "zstandard", "jinja2", "markupsafe")
 
 pytestmark = pytest.mark.once
@@ -241,3 +242,16 @@ def test_the_change_log_begins_with_this_version_or_what_follows_it() -> None:
 
     assert first is not None
     assert first[1].lower() == "unreleased" or first[1] == dedup.__version__
+
+
+# --- the repository ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_no_corpus_and_nothing_that_was_built_is_committed() -> None:
+    """Such a file once was: 70 MB of a made corpus, with a commit of everything that lay about."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+
+    assert (ROOT / "pyproject.toml") in files
+    assert [name_of(path) for path in files if path.exists() and path.stat().st_size > FILE_BYTES] == []
