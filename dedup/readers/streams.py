@@ -18,6 +18,7 @@ from dedup.readers.names import to_fs
 from dedup.readers.unpack import UNPACKERS, Damaged, Limits, within
 
 BUFFER = 1 << 20
+_STEP = 1 << 17  # bytes that are read at once, hashed and kept before they leave the processor's cache
 
 # O_NONBLOCK: opening a FIFO must not wait for a writer, nor reading a strange file of /proc for data.
 _FLAGS = os.O_RDONLY
@@ -127,9 +128,10 @@ class Stored(io.RawIOBase):
         filled = min(len(view), len(self._begun))
         view[:filled] = self._begun[:filled]
         self._begun = self._begun[filled:]
+        self._pass_on(view[:filled])
         while filled < len(view) and (self._wait or not filled):
             try:
-                count = self._read_into(view[filled:])
+                count = self._read_into(view[filled : filled + _STEP])
             except OSError:
                 if not filled:
                     raise
@@ -138,16 +140,17 @@ class Stored(io.RawIOBase):
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             if count == 0:
                 break
+            self._pass_on(view[filled : filled + count])
             filled += count
-        if self._hash is not None:
-            self._hash.update(view[:filled])
-        if self._copy is not None:
-            self._keep(view[:filled])
-        self.size += filled
         return filled
 
-    def _keep(self, data: memoryview) -> None:
-        assert self._copy is not None
+    def _pass_on(self, data: memoryview) -> None:
+        """Count, hash and keep some bytes."""
+        self.size += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        if self._copy is None:
+            return
         try:
             self._copy.write(data)
         except OSError as error:
