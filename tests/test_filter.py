@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import oracle
 import orjson
 import pytest
@@ -21,6 +25,7 @@ from conftest import Run, command_env, prose
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedup._kernels import load_kernel
 from dedup.filtering import write_filtered
 from dedup.pipeline import scan
 
@@ -247,3 +252,47 @@ def test_a_full_disk_is_said(temporary: Path) -> None:
 
     assert run.returncode == 2
     assert b"the output can't be written: No space left on device" in run.stderr
+
+
+def private(process: int) -> int:
+    """Bytes that a process holds itself; pages of files, which the system can take back, don't count."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"RssAnon:\s+(\d+) kB", status)
+    return 1024 * int(found[1]) if found else 0
+
+
+@pytest.mark.stress
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+@pytest.mark.skipif(load_kernel().name != "native", reason="the reference kernel takes hours for a gigabyte")
+def test_a_gigabyte_goes_through_in_half_of_that(tmp_path: Path, temporary: Path) -> None:
+    """Within --memory 512M, with every seventh record a copy; what comes out is the rest, byte for byte."""
+    chance = np.random.default_rng(1)
+    words = [f"w{number:x}" for number in range(30_000)]
+    wanted, size, number = hashlib.sha256(), 0, 0
+    with open(tmp_path / "in.jsonl", "wb") as file:
+        while size < 1_000_000_000:
+            texts = [" ".join(map(words.__getitem__, chance.integers(0, len(words), 600).tolist())) for _ in range(6)]
+            lines = [line_of(f"{number + place:08}", text) for place, text in enumerate(texts)]
+            wanted.update(b"".join(lines))
+            number += 7
+            size += file.write(b"".join([*lines, line_of(f"{number - 1:08}", texts[3].upper())]))
+
+    peak = 0
+    with open(tmp_path / "in.jsonl", "rb") as source, open(tmp_path / "out.jsonl", "wb") as target:
+        command = [sys.executable, "-m", "dedup", "filter", "--memory", "512M", "--metrics", tmp_path / "m.json"]
+        with subprocess.Popen(command, stdin=source, stdout=target, env=command_env(temporary)) as process:
+            while process.poll() is None:
+                peak = max(peak, private(process.pid))
+                time.sleep(0.02)
+
+    assert process.returncode == 0
+    with open(tmp_path / "out.jsonl", "rb") as out:
+        assert hashlib.file_digest(out, "sha256").hexdigest() == wanted.hexdigest()
+    counts = orjson.loads((tmp_path / "m.json").read_bytes())
+    assert (counts["documents"], counts["exact"], counts["dropped"]) == (number, number // 7, number // 7)
+    assert 50_000_000 < peak < 512_000_000
+    for name in ("in.jsonl", "out.jsonl"):
+        (tmp_path / name).unlink()  # or pytest keeps them, for three runs
