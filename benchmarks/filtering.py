@@ -5,7 +5,6 @@ numpy is not imported here: see measure.py about peak memory.
 
 from __future__ import annotations
 
-import statistics
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -36,10 +35,10 @@ def rows(plan: Plan, documents: int) -> list[Row]:
         for what, done in runs.items():
             if not turn or done[0].cpu <= LONG:
                 done.append(_run(plan, what, corpus, part))
-    scan = statistics.median(run.cpu for run in runs[SCAN])
+    scan = min(run.cpu for run in runs[SCAN])
     return [
         {"what": what, "bytes": corpus.stat().st_size, "runs": [asdict(run) for run in done],
-         "times_scan": scan / statistics.median(run.cpu for run in done)}
+         "times_scan": scan / min(run.cpu for run in done)}
         for what, done in runs.items()
     ]  # fmt: skip
 

@@ -42,10 +42,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "benchmarks").glob("*.md"))]
 KINDS = ("console", "pycon", "python", "json", "sh", "text")
 OPTIONAL_LIBRARIES = {
-    "docs/adapters.md": ("pandas", "polars", "pyarrow", "datasets", "sklearn", "datatrove"),
+    "docs/adapters.md": ("pyarrow",),
     "docs/inputs.md": ("pyarrow", "resiliparse"),
 }
-OPTIONAL_TOOLS = ("jq",)  # a page that uses one is checked without those blocks where it is missing
+ADAPTED = ("pandas", "polars", "datasets", "sklearn", "datatrove")  # the same for the blocks that import one
+OPTIONAL_TOOLS = ("jq", "zstd")  # a page that uses one is checked without those blocks where it is missing
 END = "--- end of a command's output, with status"
 ANY_LINES = "…"
 ANY_CHARACTERS = "[…]"
@@ -214,7 +215,12 @@ def check_console(session: Session, block: Block) -> None:
 
 
 def tool_missing(block: Block) -> str | None:
-    return next((tool for tool in OPTIONAL_TOOLS if f"{tool} " in block.text and shutil.which(tool) is None), None)
+    """A program, or a library of others, that a block needs and that isn't there."""
+    tools = [tool for tool in OPTIONAL_TOOLS if f"{tool} " in block.text and shutil.which(tool) is None]
+    if block.kind == "python":
+        named = re.findall(r"^(?:from|import) (?:dedup\.adapters\.)?(\w+)", block.text, re.MULTILINE)
+        tools += [name for name in named if name in ADAPTED and importlib.util.find_spec(name) is None]
+    return tools[0] if tools else None
 
 
 # --- what is run ------------------------------------------------------------------------------------------------------
@@ -245,6 +251,17 @@ def test_commands_and_python_blocks_do_what_the_page_shows(
             assert [orjson.loads(line) for line in block.lines], block.where
     if left_out:
         pytest.skip(f"everything but the blocks that need {', '.join(left_out)} was run")
+
+
+@pytest.mark.once
+def test_the_stage_of_dvc_is_one_that_it_understands() -> None:
+    """Its command is run above; here the rest of the file is looked at."""
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / "docs" / "pipelines.md").read_text(encoding="utf-8")
+    lines = text.partition("cat > dvc.yaml <<'END'\n")[2].partition("> END")[0].splitlines()
+    (stage,) = yaml.safe_load("\n".join(line.removeprefix("> ") for line in lines))["stages"].values()
+    assert set(stage) == {"cmd", "deps", "outs", "metrics"}
+    assert all(name in stage["cmd"] for name in [*stage["deps"], *stage["outs"], *stage["metrics"][0]])
 
 
 @pytest.mark.once
