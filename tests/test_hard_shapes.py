@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, command_env
+from conftest import ROOT, command_env, scaled
 
 import dedup
 from dedup._arrays import Pass
@@ -75,6 +75,28 @@ def test_a_document_is_compared_once_at_most(tmp_path: Path, shape: str, dropped
     assert result.summary["dropped"] == dropped
     assert result.funnel.candidates <= 600
     assert result.limits == ()
+
+
+# The same, enough for a crowd with the native kernel.
+SMALL = {
+    shape: (101 if tokens else scaled(600, 40), tokens and scaled(20_000, 500))
+    for shape, (_, tokens) in MODERATE.items()
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SMALL)
+def test_one_result_whatever_the_threads_and_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    """G3 on the hard shapes, with a bound that is used: the same comparisons are left out."""
+    corpus = made(tmp_path, shape, *SMALL[shape])
+    settings = dedup.Settings(max_comparisons=1)
+    wanted = dedup.scan([corpus], settings, threads=1).to_bytes()
+    assert shape != "revisions" or b'{"type":"limit"' in wanted
+    monkeypatch.setattr("dedup.spool._SHARE", 10**12)  # with any budget everything stands in files
+    for threads, memory in ((2, None), (3, 1_000_000), (8, None), (1, 1_000_000)):
+        assert dedup.scan([corpus], settings, threads=threads, memory=memory).to_bytes() == wanted, (threads, memory)
 
 
 @pytest.mark.slow
