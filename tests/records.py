@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
+from formats_by_hand import PACK
 
 from dedup.catalog import Catalog
 from dedup.filtering import write_filtered
 from dedup.pipeline import scan
 from dedup.readers import Rereader, read
 from dedup.settings import Settings
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress,
-}  # fmt: skip
 
 
 class Read:
@@ -57,4 +50,4 @@ def filtered(stdin: bytes, settings: Settings, emit: Any = "kept") -> bytes:
     return out.getvalue()
 
 
-_PACKED = {pack(b"")[:3] for name, pack in PACKERS.items() if name}
+_PACKED = {pack(b"")[:3] for name, pack in PACK.items() if name}

@@ -17,9 +17,10 @@ import oracle
 import pytest
 import xxhash
 from conftest import Run, of_type, prose, write_tree
+from formats_by_hand import PACK
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import PACKERS, Read, filtered, read_bytes
+from records import Read, filtered, read_bytes
 
 from dedup.checking import check
 from dedup.errors import InputError
@@ -162,14 +163,14 @@ def test_damaged_files_are_named(ending: str, damage: str) -> None:
 
 
 @pytest.mark.parametrize("ending", KINDS)
-@pytest.mark.parametrize("pack", [pack for pack in PACKERS if pack])
+@pytest.mark.parametrize("pack", [pack for pack in PACK if pack])
 def test_compressed_as_a_whole(ending: str, pack: str) -> None:
     raw = packed(pa.table({"text": [f"text {n}" for n in range(40)]}), ending)
-    run = read_bytes(PACKERS[pack](raw), f"t.{ending}{pack}")
+    run = read_bytes(PACK[pack](raw), f"t.{ending}{pack}")
     assert run.texts == [f"text {n}" for n in range(40)]
     assert run.again([39, 0, 20]) == ["text 39", "text 0", "text 20"]
-    assert filtered(PACKERS[pack](raw), Settings(format=KINDS[ending])) == filtered(raw, Settings(format=KINDS[ending]))
-    assert read_bytes(PACKERS[pack](raw)[:-30], f"t.{ending}{pack}").skipped[0][1] is Reason.CORRUPT
+    assert filtered(PACK[pack](raw), Settings(format=KINDS[ending])) == filtered(raw, Settings(format=KINDS[ending]))
+    assert read_bytes(PACK[pack](raw)[:-30], f"t.{ending}{pack}").skipped[0][1] is Reason.CORRUPT
 
 
 def test_a_file_that_holds_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +337,7 @@ def test_scan_and_filter_keep_the_same(ending: str, run_dedup: Callable[..., Run
 def test_check_and_diff_find_the_rows_again(tmp_path: Path, pack: str, run_dedup: Callable[..., Run]) -> None:
     texts = [f"Row number {n % 20}, {n % 20}" + ("!" if n >= 20 else "") for n in range(40)]
     table = pa.table({"id": [f"r{n}" for n in range(40)], "text": texts})
-    pack_it = PACKERS.get(pack, bytes)
+    pack_it = PACK.get(pack, bytes)
     write_tree(tmp_path / "d", {f"t.{ending}{pack}": pack_it(packed(table, ending)) for ending in KINDS})
     result = scan(["d"], Settings(containment=None), threads=1)
     result.write("r.jsonl")

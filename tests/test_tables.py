@@ -16,9 +16,10 @@ import oracle
 import pytest
 import xxhash
 from conftest import Run, of_type, prose, write_tree
+from formats_by_hand import PACK
 from hypothesis import given
 from hypothesis import strategies as st
-from records import PACKERS, Read, filtered, read_bytes
+from records import Read, filtered, read_bytes
 
 from dedup.checking import check
 from dedup.errors import InputError, SettingsError
@@ -181,11 +182,11 @@ def test_cells_longer_than_the_csv_module_allows() -> None:
 # --- names and settings -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize("pack", PACK)
 @pytest.mark.parametrize(("ending", "delimiter"), [(".csv", ","), (".CSV", ","), (".tsv", "\t"), (".tab", "\t")])
 def test_the_ending_says_the_delimiter(ending: str, delimiter: str, pack: str) -> None:
     raw = written([["id", "text"], ["a", "one,\ttwo"], ["b", "three"]], delimiter=delimiter)
-    run = read_table(PACKERS[pack](raw), name=f"t{ending}{pack}")
+    run = read_table(PACK[pack](raw), name=f"t{ending}{pack}")
     assert (run.ids, run.texts) == (["a", "b"], ["one,\ttwo", "three"])
     order = [random.Random(0).randrange(2) for _ in range(6)]
     assert run.again(order) == [run.texts[row] for row in order]
@@ -237,7 +238,7 @@ def test_one_table_in_six_encodings(encoding: str, pack: str) -> None:
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     raw = (mark + text).encode(encoding)
 
-    run = read_table(PACKERS[pack](raw), name=f"t.csv{pack}")
+    run = read_table(PACK[pack](raw), name=f"t.csv{pack}")
 
     assert run.texts == [row[1] for row in rows[1:]]
     assert run.again([2, 1, 0]) == run.texts[::-1]
@@ -313,10 +314,10 @@ def test_kept_and_dropped_are_the_input_and_the_scan_decides(texts: list[str], w
 MESSY = b'id,text\r\na,One two three.\r\n\r\nb\r\nc,"one, two\n- three"\r\nd,x\r\nlong,row,here\r\ne,"X"'
 
 
-@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize("pack", PACK)
 def test_rows_that_cannot_be_read_pass(pack: str, run_dedup: Callable[..., Run]) -> None:
     """Each row without a text is named, and passes, as does a blank line."""
-    run = run_dedup("filter", "--format", "csv", input=PACKERS[pack](MESSY))
+    run = run_dedup("filter", "--format", "csv", input=PACK[pack](MESSY))
 
     assert run.status == 3
     assert run.stdout == b"id,text\r\na,One two three.\r\n\r\nb\r\nd,x\r\nlong,row,here\r\n"
@@ -339,13 +340,13 @@ def test_a_column_of_that_name_is_refused(run_dedup: Callable[..., Run]) -> None
     assert run.status == 2 and "a column 'dedup' already" in run.talk
 
 
-@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize("pack", PACK)
 def test_scan_and_filter_keep_the_same(pack: str, run_dedup: Callable[..., Run], tmp_path: Path) -> None:
     rng = random.Random(5)
     texts = [" ".join(rng.sample(WORDS, 60)) for _ in range(30)]
     rows = [[str(n), rng.choice(texts) + rng.choice(["", "!", "\n"])] for n in range(60)]
     raw = written([["id", "text"], *rows])
-    (tmp_path / f"t.csv{pack}").write_bytes(PACKERS[pack](raw))
+    (tmp_path / f"t.csv{pack}").write_bytes(PACK[pack](raw))
 
     scanned = run_dedup("scan", f"t.csv{pack}", "--json", "-q")
     through = run_dedup("filter", "--format", "csv", "-q", input=raw)
@@ -365,7 +366,7 @@ def test_check_finds_the_rows_again(tmp_path: Path, pack: str, encoding: str) ->
     for n in range(40):
         rows.append([str(n), f"{GERMAN}\nNummer {n % 20}, {n % 20}" + ("!" if n >= 20 else "")])
     raw = "".join(written([row]).decode() for row in rows).encode(encoding)
-    tree = {f"t.csv{pack}": PACKERS[pack](raw), f"u.tsv{pack}": PACKERS[pack](raw.replace(b",\0", b"\t\0"))}
+    tree = {f"t.csv{pack}": PACK[pack](raw), f"u.tsv{pack}": PACK[pack](raw.replace(b",\0", b"\t\0"))}
     write_tree(tmp_path / "d", tree | {"a.txt": rows[1][1]})
     settings = Settings(containment=None, threshold=1.0)
     result = scan(["d"], settings, threads=1)
