@@ -39,7 +39,7 @@ def read_bytes(raw: bytes, name: str, settings: Settings | None = None) -> Read:
 
 
 def filtered(stdin: bytes, settings: Settings, emit: Any = "kept") -> bytes:
-    """What goes through, of records that aren't compressed."""
+    """What goes through."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         result = scan(["-"], settings, threads=1)
