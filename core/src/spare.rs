@@ -5,25 +5,29 @@ use std::sync::Mutex;
 
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Buffers kept at most, and of how many bytes.
-const KEPT: usize = 4;
-const MOST: usize = 32 << 20;
+/// Bytes kept at most, of all buffers and of one.
+const IN_ALL: usize = 48 << 20;
+const IN_ONE: usize = 16 << 20;
 
-/// An empty buffer with room for so many bytes.
+/// An empty buffer with room for so many bytes: the smallest that has it, or a new one.
 pub fn bytes(room: usize) -> Vec<u8> {
     // A fork while another thread held this lock leaves it locked in the child: do without.
-    let mut found = SPARE.try_lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
-    found.reserve_exact(room);
-    found
+    let taken = SPARE.try_lock().ok().and_then(|mut spare| {
+        let fitting = spare.iter().enumerate().filter(|(_, bytes)| bytes.capacity() >= room);
+        let best = fitting.min_by_key(|(_, bytes)| bytes.capacity())?.0;
+        Some(spare.swap_remove(best))
+    });
+    taken.unwrap_or_else(|| Vec::with_capacity(room))
 }
 
 /// Whoever has no use for a buffer any more gives it back.
 pub fn give_back(mut bytes: Vec<u8>) {
     bytes.clear();
-    if (1..=MOST).contains(&bytes.capacity()) {
+    if (1..=IN_ONE).contains(&bytes.capacity()) {
         if let Ok(mut spare) = SPARE.try_lock() {
-            if spare.len() < KEPT {
-                spare.push(bytes);
+            spare.push(bytes);
+            while spare.iter().map(Vec::capacity).sum::<usize>() > IN_ALL {
+                spare.remove(0); // the one that nobody asked for the longest, or nearly
             }
         }
     }
@@ -43,6 +47,9 @@ mod tests {
             }
             all.into_iter().for_each(give_back);
         }
-        assert!(SPARE.lock().unwrap().len() <= KEPT);
+        (0..9).for_each(|_| give_back(Vec::with_capacity(IN_ONE)));
+        give_back(Vec::with_capacity(IN_ONE + 1));
+        let kept: Vec<usize> = SPARE.lock().unwrap().iter().map(Vec::capacity).collect();
+        assert!(kept.iter().all(|&bytes| bytes <= IN_ONE) && kept.iter().sum::<usize>() <= IN_ALL);
     }
 }
