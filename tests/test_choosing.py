@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run, of_type, write_tree
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import dedup
@@ -116,6 +116,11 @@ FILES = ("a", "a.txt", "sub/a.txt", "sub/b", "sub/sub/a.txt", "sub/sub/b.txt", "
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git to ask")
 @settings(max_examples=40)
+@example(["a", "!*", "b"], [])
+@example(["sub", "b", "!b"], [])
+@example(["b/", "!sub"], ["*/", "!sub/"])
+@example([], ["*/"])
+@example(["a", "sub/**"], ["!b"])
 @given(st.lists(LINE, max_size=4), st.lists(LINE, max_size=2))
 def test_gitignore_files_say_what_they_say_to_git(top: list[str], below: list[str]) -> None:
     root = Path("g")

@@ -14,6 +14,7 @@ from dedup.readers.streams import Refused, open_regular
 if TYPE_CHECKING:
     from dedup.settings import Settings
 
+_FOLDER = "ps_d"  # the group of a pattern of pathspec that ends a folder whose content matches
 _IGNORE = ".gitignore"
 _MOST = 1 << 20  # bytes of such a file that are looked at
 
@@ -80,7 +81,7 @@ class Choice:
             spec = self._ignored[at]
             if spec is None:
                 continue
-            said = spec.check_file(name[len(below(at, "")) :] + ("/" if folder else "")).include
+            said = _says(spec, name[len(below(at, "")) :], folder)
             if said is not None:
                 return below(at, _IGNORE) if said else None
         return None
@@ -110,3 +111,22 @@ def _spec_of(name: str) -> Any:
         return GitIgnoreSpec.from_lines(lines)
     except ValueError:
         return None
+
+
+def _says(spec: Any, path: str, folder: bool) -> bool | None:
+    """Whether a .gitignore ignores an entry: the last pattern counts that matches the entry itself; None for no such.
+
+    pathspec's own answer has patterns that match a folder above weigh as much, which have been asked there.
+    """
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and _matches(pattern, path + "/" * folder):
+            return bool(pattern.include)
+    return None
+
+
+def _matches(pattern: Any, path: str) -> bool:
+    """Whether a pattern matches an entry, and not only a folder above it, where a group of pathspec's ends then."""
+    find = pattern.regex.finditer
+    if any(match.groupdict().get(_FOLDER) is None for match in find(path.rstrip("/"))):
+        return True
+    return _FOLDER in pattern.regex.groupindex and any(match.end(_FOLDER) == len(path) for match in find(path))
