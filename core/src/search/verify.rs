@@ -14,8 +14,10 @@ const PLACES: usize = if cfg!(test) { 7 } else { 1 << 13 };
 /// Larger sets have a cache of their own: so this one holds a gigabyte at the very most, and some
 /// 40 MB with documents of 600 shingles.
 const REMEMBERED: usize = if cfg!(test) { 40 } else { 1 << 14 };
-/// Values that the cache of large sets holds at most. One archive and its thousand parts are compared
-/// a thousand times, and its set must not be computed as often.
+/// Values that the cache of large sets holds at most, but that the one used last stays, however large.
+/// One archive and its thousand parts are compared a thousand times, and its set must not be computed
+/// as often: fifty excerpts of a document of 550 MB took three minutes. A set beyond this isn't sorted,
+/// which would take seconds that Ctrl-C has to wait for.
 const LARGE: usize = if cfg!(test) { 300 } else { 1 << 25 };
 
 /// A kept document and its set.
@@ -27,7 +29,7 @@ type Remembered = (u32, Arc<[u64]>);
 /// are remembered. What is in the cache depends on the threads' timing; what is computed doesn't.
 pub struct Verifier {
     cache: Vec<Mutex<Option<Remembered>>>,
-    /// Large sets, each ascending; the one used last is at the end.
+    /// Large sets, each ascending if it isn't beyond `LARGE`; the one used last is at the end.
     large: Mutex<Vec<Remembered>>,
 }
 
@@ -72,7 +74,7 @@ impl Verifier {
     ) -> u32 {
         let large = corpus.size(kept as usize) as usize > REMEMBERED;
         if let Some(set) = if large { self.recall_large(kept) } else { self.recall(kept) } {
-            return if large {
+            return if large && set.len() <= LARGE {
                 scratch.loaded.count_ascending(&set)
             } else {
                 scratch.loaded.count(&set)
@@ -81,9 +83,12 @@ impl Verifier {
         let form = corpus.forms.get(corpus.row(kept as usize), &mut scratch.spare, cancel);
         let set = scratch.shingles.set(form, corpus.shingle, cancel);
         // A set that was cut short by cancelling must not stay.
-        if large && set.len() <= LARGE && !cancel.is_set() {
+        if cancel.is_set() {
+            return 0;
+        }
+        if large {
             self.remember_large(kept, set);
-        } else if !large && !cancel.is_set() {
+        } else {
             *guarded(&self.cache[kept as usize % PLACES]) = Some((kept, set.into()));
         }
         scratch.loaded.count(set)
@@ -102,12 +107,14 @@ impl Verifier {
     }
 
     fn remember_large(&self, kept: u32, set: &[u64]) {
-        let mut sorted = set.to_vec();
-        sorted.sort_unstable();
+        let mut set: Arc<[u64]> = set.into();
+        if set.len() <= LARGE {
+            Arc::get_mut(&mut set).expect("nobody else has it yet").sort_unstable();
+        }
         let mut large = guarded(&self.large);
         large.retain(|(rank, _)| *rank != kept); // another thread may have been quicker
-        large.push((kept, sorted.into()));
-        while large.iter().map(|(_, set)| set.len()).sum::<usize>() > LARGE {
+        large.push((kept, set));
+        while large.len() > 1 && large.iter().map(|(_, set)| set.len()).sum::<usize>() > LARGE {
             large.remove(0);
         }
     }
