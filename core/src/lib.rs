@@ -17,7 +17,7 @@ pub mod search;
 pub mod shingles;
 pub mod simd;
 pub mod sketch;
-mod spare;
+pub mod spare;
 pub mod stages;
 mod table;
 pub mod texts;
