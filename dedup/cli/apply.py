@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,11 @@ import click
 from dedup.cli import exits
 from dedup.cli.progress import ProgressLine
 from dedup.errors import SettingsError
+from dedup.report.clean import visible
+from dedup.report.style import plural
 
 if TYPE_CHECKING:
-    from dedup.applying import Applied, Plan
+    from dedup.applying import Applied, LeftAlone, Pair, Plan
 
 _SHOWN = 10  # files that are named, unless --verbose or --json
 
@@ -126,24 +129,18 @@ def _record(plan: Plan, applied: Applied, yes: bool) -> dict[str, Any]:
 
 
 def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most: int | None) -> list[str]:
-    from dedup.report.clean import visible
-
     verb = "moved" if yes else "would be moved"
     where = f" to {visible(quarantine)}" if quarantine else ""
-    lines = [f"{files(len(applied.moved))} ({applied.bytes:,} bytes) {verb}{where}"]
-    lines += [f"  {visible(gone.id)}  (for {visible(stays.id)})" for gone, stays in applied.moved[:most]]
-    lines += more(len(applied.moved), most)
+    lines = [f"{plural(len(applied.moved), 'file')} ({applied.bytes:,} bytes) {verb}{where}"]
+    lines += for_whom(applied.moved, most)
     if applied.earlier:
-        lines.append(f"{files(applied.earlier)} had been moved before")
+        lines.append(f"{plural(applied.earlier, 'file')} had been moved before")
     if plan.records:
         lines.append(f"{plan.records:,} more dropped documents are no files of their own and stay where they are")
         lines.append("(-o CLEAN writes the corpus without them)")
-    for number in plan.overruled:
-        lines.append(f"cluster {number}: its representative stays, since other documents go for it alone")
+    lines += overruled(plan)
     if applied.left:
-        lines.append(f"{files(len(applied.left))} left alone:")
-        lines += [f"  {visible(left.path)}: {visible(left.what)}" for left in applied.left[:most]]
-        lines += more(len(applied.left), most)
+        lines += [f"{plural(len(applied.left), 'file')} left alone:", *why_left(applied.left, most)]
     if not yes and applied.moved:
         lines.append("nothing was changed: add --yes --move-to FOLDER to do it")
     elif applied.moved:
@@ -151,11 +148,24 @@ def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most
     return lines
 
 
-def files(count: int) -> str:
-    """A number of files, in words."""
-    return f"{count:,} {'file' if count == 1 else 'files'}"
-
-
 def more(count: int, most: int | None) -> list[str]:
     """How many are not named, if not all are."""
     return [] if most is None or count <= most else [f"  and {count - most:,} more (--verbose names all)"]
+
+
+def for_whom(pairs: Sequence[Pair], most: int | None) -> list[str]:
+    """What goes, and what stays for it."""
+    named = [f"  {visible(gone.id)}  (for {visible(stays.id)})" for gone, stays in pairs[:most]]
+    return named + more(len(pairs), most)
+
+
+def overruled(plan: Plan) -> list[str]:
+    """The clusters of which a decision can't be followed."""
+    because = "its representative stays, since other documents go for it alone"
+    return [f"cluster {number}: {because}" for number in plan.overruled]
+
+
+def why_left(left: Sequence[LeftAlone], most: int | None) -> list[str]:
+    """What is left as it is, and why."""
+    named = [f"  {visible(item.path)}: {visible(item.what)}" for item in left[:most]]
+    return named + more(len(left), most)

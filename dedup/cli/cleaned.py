@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dedup.cli.apply import files, more
+from dedup.cli.apply import for_whom, more, overruled, why_left
 from dedup.model import UNREAD, Drop, Kept
 from dedup.report.clean import visible
+from dedup.report.style import plural
 
 if TYPE_CHECKING:
     from dedup.applying import Cleaned, Plan
@@ -53,26 +54,24 @@ def lines(plan: Plan, done: Cleaned, yes: bool, most: int | None) -> list[str]:
     if done.found_unfinished:
         said.append(f"an earlier apply was interrupted; what it had copied {'was' if yes else 'would be'} removed")
     if whole or not done.rewritten:
-        said.append(f"{files(len(whole))} ({sum(whole):,} bytes) {to}")
+        said.append(f"{plural(len(whole), 'file')} ({sum(whole):,} bytes) {to}")
     if done.rewritten:
-        said.append(f"{_count(len(done.rewritten), 'record file')} {to} without dropped records")
+        said.append(f"{plural(len(done.rewritten), 'record file')} {to} without dropped records")
         said += [f"  {visible(copy.path)}  (without {len(copy.gone):,})" for copy in done.rewritten[:most]]
         said += more(len(done.rewritten), most)
     gone = sum(document.place.bytes for document, _ in done.out)
-    said.append(f"{_count(len(done.out), 'document')} ({gone:,} bytes) {'left' if yes else 'would be left'} out")
-    said += [f"  {visible(document.id)}  (for {visible(stays.id)})" for document, stays in done.out[:most]]
-    said += more(len(done.out), most)
+    said.append(f"{plural(len(done.out), 'document')} ({gone:,} bytes) {'left' if yes else 'would be left'} out")
+    said += for_whom(done.out, most)
     if done.no_documents:
-        said.append(f"{files(done.no_documents)} that the scan read no document of: copied as they are")
+        said.append(f"{plural(done.no_documents, 'file')} that the scan read no document of: copied as they are")
     if done.unknown:
-        said.append(f"{files(done.unknown)} more than were scanned: copied without being compared; scan again for that")
+        said.append(
+            f"{plural(done.unknown, 'file')} more than were scanned: copied without being compared; scan again for that"
+        )
     said += _not_copied(done, most)
-    for number in plan.overruled:
-        said.append(f"cluster {number}: its representative stays, since other documents go for it alone")
+    said += overruled(plan)
     if done.left:
-        said.append(f"{len(done.left):,} left as they are:")
-        said += [f"  {visible(left.path)}: {visible(left.what)}" for left in done.left[:most]]
-        said += more(len(done.left), most)
+        said += [f"{len(done.left):,} left as they are:", *why_left(done.left, most)]
     if not yes:
         said.append("nothing was written: add --yes to do it")
     return said
@@ -85,7 +84,3 @@ def _not_copied(done: Cleaned, most: int | None) -> list[str]:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
     named = [f"  {visible(item.id)}: {visible(item.detail)}" for item in done.not_copied[:most]]
     return [f"not copied: {reasons}", *named, *more(len(done.not_copied), most)]
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
