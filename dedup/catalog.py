@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from dedup.model import Decoded, Input, Place, Skipped, id_key
 from dedup.spool import Column, Room, column_of
 
 NO_LINE = 0  # lines and rows count from 1
+
+Spot: TypeAlias = tuple[str, str | None, int | None, int | None, int | None, int, str, int | None]
+"""The fields of a `Place` in their order, but for its time."""
 
 
 @dataclass(slots=True)
@@ -208,21 +212,31 @@ class Catalog:
         return self.places_of(np.array([row]))[0]
 
     def places_of(self, rows: I64) -> list[Place]:
+        """The same of many documents."""
+        return [Place(*spot) for spot in self.spots(rows)]
+
+    def spots(self, rows: I64) -> Iterator[Spot]:
         """The same of many documents, column by column: one by one it takes several times as long."""
         ids = self.ids_of(rows)
         source = self._source.values()[rows].tolist()
-        files = [(self.sources[number].path, self.sources[number].by_row) for number in source]
+        files = (
+            [(item.path, item.by_row) for item in self.sources]
+            if len(source) >= len(self.sources)
+            else {number: (self.sources[number].path, self.sources[number].by_row) for number in source}
+        )
         columns = (self._line, self._offset, self._length, self._bytes)
         numbers = (column.values()[rows].tolist() for column in columns)
         digests = self._digests.values()[rows].tobytes().hex()
-        return [
-            Place(id, path, line, offset, length, size, digests[first : first + 32])
-            if line != NO_LINE and not by_row
-            else Place(id, path, None, None, None, size, digests[first : first + 32], line if by_row else None)
-            for id, (path, by_row), line, offset, length, size, first in zip(
-                ids, files, *numbers, range(0, 32 * len(ids), 32), strict=True
-            )
-        ]
+        parts = zip(ids, source, *numbers, range(0, 32 * len(ids), 32), strict=True)
+        for id, number, line, offset, length, size, first in parts:
+            path, by_row = files[number]
+            digest = digests[first : first + 32]
+            if by_row:
+                yield id, path, None, None, None, size, digest, line
+            elif line == NO_LINE:
+                yield id, path, None, None, None, size, digest, None
+            else:
+                yield id, path, line, offset, length, size, digest, None
 
     def span(self, row: int) -> tuple[int, int] | None:
         """Where a record is in its file, in bytes: offset and length; None if that isn't known."""

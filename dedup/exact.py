@@ -98,11 +98,11 @@ def keep_order(rows: I64, shingles: U32, tokens: U32, ids: Texts) -> I64:
     for runs in np.split(lengths, np.flatnonzero(np.diff(bounds[:-1] // _AT_ONCE)) + 1):
         places, among = np.split(among, [runs.sum()])
         equal = np.repeat(np.arange(len(runs)), runs)
-        order[places] = order[places][_by_id(rows[order[places]], equal, ids)]
+        order[places] = order[places][by_id(rows[order[places]], equal, ids)]
     return order
 
 
-def _by_id(rows: I64, equal: I64, ids: Texts) -> I64:
+def by_id(rows: I64, equal: I64, ids: Texts) -> I64:
     """Indices that put rows in order by ``equal``, an ascending number of each, and where that is the same by id.
 
     Eight bytes of the ids at a time, of those that the bytes before leave undecided.

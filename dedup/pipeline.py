@@ -23,6 +23,7 @@ from dedup.exact import Unique, collapse
 from dedup.intake import Documents, Held, read_documents
 from dedup.keep import Assignment, assign
 from dedup.model import Funnel, Limit, id_key
+from dedup.outcome import Outcome
 from dedup.progress import Callback, Stages
 from dedup.protect import below, called
 from dedup.readers import read
@@ -226,13 +227,8 @@ def decided(
         limits=limits,
         kernel=kernel.name,
         steps=stages.end(),
-        _catalog=catalog,
-        _unique=unique,
-        _assignment=assignment,
-        _tokens=sketches.tokens,
-        _shingles=sketches.shingles,
+        _outcome=Outcome(settings, catalog, unique, assignment, sketches.tokens, sketches.shingles, protected),
         _texts=texts,
-        _protected=protected,
     )
 
 

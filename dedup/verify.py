@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dedup._arrays import I64, Bools
 from dedup.model import Relation
 from dedup.settings import Settings
@@ -45,6 +48,20 @@ def relation(settings: Settings, shared: int, dropped: int, kept: int, *, equal:
     ):
         return Relation.CONTAINED
     return None
+
+
+def relations(
+    settings: Settings, shared: I64, dropped: I64, kept: I64, *, equal: Bools
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
+    """For many matches what `relation`, `jaccard` and `containment` say; a relation as its place among `Relation`."""
+    near = are_near(settings, shared, dropped, kept)
+    contained = shared / dropped
+    assert settings.containment is not None or (equal | near).all(), "what is dropped has a verified relation"
+    assert (equal | near | (contained >= (settings.containment or 0))).all(), "what is dropped has a verified relation"
+    order = list(Relation)
+    others = np.where(near, order.index(Relation.NEAR), order.index(Relation.CONTAINED))
+    found = np.where(equal, order.index(Relation.EXACT), others).astype(np.uint8)
+    return found, shared / (dropped + kept - shared), contained
 
 
 def preference(settings: Settings, shared: int, dropped: int, kept: int) -> tuple[int, float] | None:

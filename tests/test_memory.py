@@ -78,7 +78,7 @@ def test_a_result_is_written_part_by_part(monkeypatch: pytest.MonkeyPatch, at_on
     whole = dedup.find_duplicates(documents)
     assert len(whole.clusters) > 3 and len(whole.empty_ids) == 12  # which makes all objects
     wanted = whole.to_bytes()
-    monkeypatch.setattr("dedup.result._AT_ONCE", at_once)
+    monkeypatch.setattr("dedup.outcome._AT_ONCE", at_once)
     found = dedup.find_duplicates(documents)
     assert found.to_bytes() == wanted
     assert "clusters" not in vars(found)

@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from dedup.catalog import Catalog
 from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.readers import Rereader, fetch, open_one, read
-from dedup.readers.lines import CHUNK, whole_lines
+from dedup.readers.lines import CHUNK, TooLong, whole_lines
+from dedup.readers.unpack import Damaged
 from dedup.settings import Settings
 
 DEFAULT = Settings()
@@ -660,6 +662,59 @@ def test_a_piece_of_lines_is_not_read_when_its_memory_is_used_again() -> None:
     with pytest.raises(ValueError, match="released"):
         first[0]
     assert kept.replace(b"a line of some length\n", b"") == b""
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+@pytest.mark.parametrize("fault", [None, Damaged("broken"), OSError(5, "gone"), InputError("no room")])
+def test_pieces_are_the_stream(
+    ahead: bool, chunk: int, fault: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dedup.readers.lines.CHUNK", chunk)
+    monkeypatch.setattr("dedup.readers.lines.BUFFER", 2 * chunk)
+    content = b"".join(b"%d" % number * (number % 40) + b"\n" for number in range(300)) + b"the end"
+    found: list[bytes] = []
+    passed = 0
+    with pytest.raises(type(fault)) if fault else nullcontext():
+        for piece in whole_lines(io.BufferedReader(Breaking(content, fault), chunk), 70, ahead=ahead):
+            if isinstance(piece, TooLong):
+                passed += 1
+            else:
+                found.append(bytes(piece))
+    expected = [line for line in content.splitlines(keepends=True) if len(line) <= 71]
+    if fault:
+        expected.remove(b"the end")
+    assert b"".join(found) == b"".join(expected) and passed == content.count(b"\n") + 1 - len(expected) - bool(fault)
+    assert all(piece.endswith(b"\n") for piece in found[:-1])
+
+
+class Breaking(io.RawIOBase):
+    """A stream that breaks off at its end."""
+
+    def __init__(self, content: bytes, fault: Exception | None) -> None:
+        super().__init__()
+        self.content, self.fault = io.BytesIO(content), fault
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = self.content.readinto(buffer)
+        if not count and self.fault:
+            raise self.fault
+        return count
+
+
+def test_no_more_than_one_piece_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.readers.lines.CHUNK", 64)
+    monkeypatch.setattr("dedup.readers.lines.BUFFER", 16)
+    stream = Breaking(b"a line\n" * 1000, None)
+    buffered = io.BufferedReader(stream, 8)
+    pieces = whole_lines(buffered, 70, ahead=True)
+    next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    assert stream.content.tell() <= 3 * 64, "no more than one piece ahead"
+    assert next(whole_lines(buffered, 70)), "and it is still open"
 
 
 def test_texts_stay_what_they_were_while_others_are_read() -> None:

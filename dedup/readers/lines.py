@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from dedup.readers import streams
-from dedup.readers.streams import Refused
-from dedup.readers.unpack import Damaged
 
 CHUNK = 8 << 20  # bytes of lines that come out at once
 BUFFER = 2 * streams.BUFFER  # bytes that are read at once: more than a stream's own buffer, which is passed by then
+_PATIENCE = 1.0  # seconds that one who gives up waits for a read that was begun
 
 
 class TooLong(NamedTuple):
@@ -22,7 +25,7 @@ class TooLong(NamedTuple):
     length: int
 
 
-def whole_lines(stream: io.BufferedReader, limit: int) -> Iterator[memoryview | TooLong]:
+def whole_lines(stream: io.BufferedReader, limit: int, *, ahead: bool = False) -> Iterator[memoryview | TooLong]:
     """Pieces of some megabytes, each of whole lines; the last may lack its newline.
 
     A piece is good until the next one is asked for: then its memory is used again. (New memory for each cost more than
@@ -31,50 +34,103 @@ def whole_lines(stream: io.BufferedReader, limit: int) -> Iterator[memoryview | 
     Args:
         stream: is read once.
         limit: bytes of a line at most, its newline not counted; of a longer one no more than this is ever held.
+        ahead: read the next piece, in a thread of its own, while the caller has this one. Not for a stream that may
+            have nothing for long: a thread that waits can't be interrupted.
     """
-    for piece in _pieces(stream, limit):
+    for piece in _pieces(stream, limit, ahead):
         if isinstance(piece, memoryview) and len(piece) > limit:
             yield from _without_long(piece, limit)
         else:
             yield piece
 
 
-def _pieces(stream: io.BufferedReader, limit: int) -> Iterator[memoryview | TooLong]:
+@dataclass(slots=True)
+class _Filled:
+    """What was read into a buffer.
+
+    Attributes:
+        size: bytes in it. rest: of the line at their end, which goes on.
+        ended: there was no more. fault: why there was no more.
+    """
+
+    buffer: bytearray
+    size: int = 0
+    rest: int = 0
+    ended: bool = False
+    fault: Exception | None = None
+
+
+def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memoryview | TooLong]:
     """The same, but lines that are whole in a piece may be too long."""
-    buffer = bytearray(CHUNK)
-    size = 0  # bytes that are in the buffer
-    rest = 0  # of the line at their end, which goes on
-    while True:
-        if size == len(buffer):
-            buffer += bytes(CHUNK)  # for one long line; in place, where the system can
-        try:
-            count = _read(stream, buffer, size)
-        except (Refused, Damaged, OSError):
-            if size > rest:
-                yield from _first(buffer, size - rest)
-            raise
-        if not count:
-            break
-        size += count
-        end = buffer.rfind(b"\n", size - count, size) + 1
-        rest = size - end if end else rest + count
-        if rest > limit:
-            if size > rest:
-                yield from _first(buffer, size - rest)
-            length, following = _skip_line(stream, rest)
+    now = _Filled(bytearray(CHUNK))
+    other = bytearray()
+    _fill(stream, now, limit)
+    while not now.ended:
+        whole = now.size - now.rest
+        if now.fault or now.rest > limit:
+            if whole:
+                yield from _first(now.buffer, whole)
+            if now.fault:
+                raise now.fault
+            length, behind = _skip_line(stream, now.rest)
             yield TooLong(length)
-            buffer = bytearray(following).ljust(CHUNK)
-            size = len(following)
-            rest = size - following.rfind(b"\n") - 1
-        elif size == len(buffer) and size > rest:
-            yield from _first(buffer, size - rest)
-            if size > 2 * CHUNK:
-                buffer = buffer[size - rest : size].ljust(CHUNK)
-            else:
-                buffer[:rest] = buffer[size - rest : size]
-            size = rest
-    if size:
-        yield from _first(buffer, size)
+            now = _Filled(bytearray(behind).ljust(CHUNK), len(behind), len(behind) - behind.rfind(b"\n") - 1)
+            _fill(stream, now, limit)
+        elif not whole:
+            now.buffer += bytes(CHUNK)  # for one long line; in place, where the system can
+            _fill(stream, now, limit)
+        elif ahead:
+            if not now.rest < len(other) <= 2 * CHUNK:
+                other = bytearray(now.rest + CHUNK)
+            following = _Filled(other, now.rest, now.rest)
+            other[: now.rest] = now.buffer[whole : now.size]
+            with _in_thread(partial(_fill, stream, following, limit)):
+                yield from _first(now.buffer, whole)
+            other, now = now.buffer, following
+        else:
+            yield from _first(now.buffer, whole)
+            line = now.buffer[whole : now.size]
+            if now.size > 2 * CHUNK:
+                now.buffer = bytearray(CHUNK)
+            now.buffer[: now.rest] = line
+            now.size = now.rest
+            _fill(stream, now, limit)
+    if now.size:
+        yield from _first(now.buffer, now.size)
+
+
+def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Event | None = None) -> None:
+    """Read until the buffer is full, the line at its end too long, or there is no more."""
+    while to.size < len(to.buffer) and to.rest <= limit and not (stop and stop.is_set()):
+        try:
+            count = _read(stream, to.buffer, to.size)
+        except Exception as error:
+            to.fault = error
+            return
+        if not count:
+            to.ended = True
+            return
+        to.size += count
+        end = to.buffer.rfind(b"\n", to.size - count, to.size) + 1
+        to.rest = to.size - end if end else to.rest + count
+
+
+@contextmanager
+def _in_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something meanwhile, and wait for it. It is told when nobody wants it any more, and is left alone then."""
+    stop, done = threading.Event(), threading.Event()
+
+    def run() -> None:
+        work(stop)
+        done.set()
+
+    threading.Thread(target=run, name="dedup-read-ahead", daemon=True).start()
+    try:
+        yield
+        done.wait()
+    finally:
+        stop.set()
+        done.wait(_PATIENCE)
 
 
 def _first(buffer: bytearray, size: int) -> Iterator[memoryview]:

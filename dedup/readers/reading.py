@@ -238,10 +238,12 @@ class _Reading:
             if needs := missing(source.format):
                 raise Refused(Reason.NO_READER, needs)
             number = self._catalog.add_source(source)
-            again = self._keep_open(number, source, kept)
-            records = home_of(source.format).Reader(
-                Job(file.id, source, number, settings, self._catalog, skip, self._kernel, self._threads, again)
-            )
+            job = Job(
+                file.id, source, number, settings, self._catalog, skip, self._kernel, self._threads,
+                again=self._keep_open(number, source, kept),
+                ahead=self._threads > 1 and source.stream is None,
+            )  # fmt: skip
+            records = home_of(source.format).Reader(job)
             with self._plain(source, stored, lines) as stream:
                 for text in records.texts(stream):
                     self._bytes = before + stored.size

@@ -37,6 +37,7 @@ class Job:
         skip: is told what is not read.
         kernel: reads what it can, with this many threads.
         again: whether its lines can be read again in the source, which is kept open.
+        ahead: whether it may be read ahead, in a thread.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Job:
     kernel: Kernel
     threads: int
     again: bool = False
+    ahead: bool = False
 
 
 class Reader(Protocol):

@@ -129,6 +129,7 @@ class RecordFile:
         self._kernel = job.kernel
         self._threads = job.threads
         self._again = job.again
+        self._ahead = job.ahead
         self._offset = 0  # bytes of the lines before those that are being read
         self._text_fields = job.settings.text_fields
         self._keep_field = job.settings.keep_field
@@ -147,7 +148,7 @@ class RecordFile:
         names = (*self._text_fields, self._settings.id_field)
         plain = len(names) == 2 and all(map(_is_plain, names)) and self._keep_field is None
         chunk = self._chunk_natively if plain and self._kernel.read_records else self._chunk
-        for lines in whole_lines(stream, self._settings.max_record):
+        for lines in whole_lines(stream, self._settings.max_record, ahead=self._ahead):
             if isinstance(lines, TooLong):
                 self.line += 1
                 self._offset += lines.length

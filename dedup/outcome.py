@@ -1,0 +1,236 @@
+"""What was decided about every document, in columns, and the clusters made from them: as objects, and as lines.
+
+Some thousand documents are made at a time, column by column: one by one it takes several times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice, repeat
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup._arrays import I64, U32, Bools
+from dedup.catalog import Catalog, Spot
+from dedup.exact import Unique, by_id, keep_order
+from dedup.keep import Assignment
+from dedup.model import Cluster, Drop, Kept, Place, Relation
+from dedup.settings import TIMED, Settings
+from dedup.verify import relations
+
+_AT_ONCE = 1 << 14  # documents that are made objects, or lines, at a time
+
+# Kinds of scores, as numbers: relations in the order in which a cluster has them.
+_RELATIONS = tuple(Relation)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """How dropped documents relate to those kept for them: a number of `_RELATIONS`, and the exact scores."""
+
+    relation: NDArray[np.uint8]
+    jaccard: NDArray[np.float64]
+    containment: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Some clusters, one after another.
+
+    Attributes:
+        first: number of the first.
+        kept: int64[c], the row that stays of each. blocked: whether its policy wanted another one.
+        sizes: how many documents each drops.
+        dropped: int64[d], their rows, cluster by cluster, by relation, score and id. scores: theirs, in this order.
+    """
+
+    first: int
+    kept: I64
+    blocked: list[bool]
+    sizes: list[int]
+    dropped: I64
+    scores: _Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Who is kept and who is dropped for whom.
+
+    Attributes:
+        settings: of the scan.
+        catalog: where each document is.
+        unique: their distinct normal forms. assignment: who of these is kept for whom.
+        tokens, shingles: uint32[n], of each document.
+        protected: bool[n], who stays whatever it matches, if there are such.
+    """
+
+    settings: Settings
+    catalog: Catalog
+    unique: Unique
+    assignment: Assignment
+    tokens: U32
+    shingles: U32
+    protected: Bools | None = None
+
+    @cached_property
+    def kept_rows(self) -> I64:
+        """int64[n]: for each row the row kept for it, its own where it is kept."""
+        stands = self.unique.rows.copy()
+        for rank, row in self.assignment.row.items():
+            stands[rank] = row
+        kept = np.arange(len(self.catalog), dtype=np.int64)
+        full = self.unique.rank_of >= 0
+        kept[full] = stands[self.assignment.keeper[self.unique.rank_of[full]]]
+        if self.protected is not None:
+            kept[self.protected] = np.flatnonzero(self.protected)
+        return kept
+
+    @property
+    def kept(self) -> Bools:
+        """bool[n]: whether each document stays."""
+        mask: Bools = self.kept_rows == np.arange(len(self.catalog))
+        return mask
+
+    @cached_property
+    def counts(self) -> dict[Relation, int]:
+        """How many documents are dropped by each relation."""
+        found = np.bincount(self._scores(np.flatnonzero(~self.kept)).relation, minlength=len(_RELATIONS))
+        return dict(zip(_RELATIONS, found.tolist(), strict=True))
+
+    def empty_ids(self) -> Iterator[str]:
+        """Ids of the documents without a token, by id."""
+        rows = np.flatnonzero(self.unique.rank_of < 0)
+        order = keep_order(rows, self.shingles, self.tokens, self.catalog.ids())  # by id: they are equally small
+        for part in np.split(rows[order], range(_AT_ONCE, len(rows), _AT_ONCE)):
+            yield from map(self.catalog.id, part.tolist())
+
+    def clusters(self) -> Iterator[Cluster]:
+        """Every cluster, in keep order of the kept document; drops by relation, score and id."""
+        for part in self._parts():
+            drops = map(
+                Drop,
+                *self._documents(part.dropped),
+                [_RELATIONS[relation] for relation in part.scores.relation.tolist()],
+                part.scores.jaccard.tolist(),
+                part.scores.containment.tolist(),
+            )
+            kept = map(Kept, *self._documents(part.kept), self._protected(part.kept))
+            for place, keep in enumerate(kept):
+                members = tuple(islice(drops, part.sizes[place]))
+                yield Cluster(part.first + place, keep, members, part.blocked[place])
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The same as the lines of a result file, each cluster followed by its drops."""
+        for part in self._parts():
+            drops = zip(
+                self._records(part.dropped),
+                [_RELATIONS[relation].value for relation in part.scores.relation.tolist()],
+                part.scores.jaccard.tolist(),
+                part.scores.containment.tolist(),
+                strict=True,
+            )
+            kept = zip(self._records(part.kept), self._protected(part.kept), strict=True)
+            for place, (keep, protected) in enumerate(kept):
+                number, size = part.first + place, part.sizes[place]
+                if protected:
+                    keep["protected"] = True
+                record = {"type": "cluster", "cluster": number, "keep": keep, "dropped": size}
+                if part.blocked[place]:
+                    record["policy_blocked"] = True
+                yield record
+                for drop, relation, jaccard, containment in islice(drops, size):
+                    yield {
+                        "type": "drop",
+                        "cluster": number,
+                        **drop,
+                        "relation": relation,
+                        "jaccard": jaccard,
+                        "containment": containment,
+                    }
+
+    def _parts(self) -> Iterator[_Part]:
+        """All clusters, each part with some thousand dropped documents or with one cluster."""
+        dropped = np.flatnonzero(~self.kept)
+        by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
+        keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
+        if not len(keepers):
+            return
+        sizes = np.diff(np.append(starts, len(by_keeper)))
+        order = keep_order(keepers, self.shingles, self.tokens, self.catalog.ids())
+        if self.protected is not None:
+            ahead = self.protected[keepers[order]]
+            order = np.concatenate((order[ahead], order[~ahead]))
+        part_of = np.cumsum(sizes[order] + 1) // _AT_ONCE
+        first = 0
+        for places in np.split(order, np.flatnonzero(np.diff(part_of)) + 1):
+            rows = np.concatenate([by_keeper[starts[place] :][: sizes[place]] for place in places])
+            in_order, scores = self._in_order(rows, np.repeat(np.arange(len(places)), sizes[places]))
+            blocked = [rank in self.assignment.blocked for rank in self.unique.rank_of[keepers[places]].tolist()]
+            yield _Part(first, keepers[places], blocked, sizes[places].tolist(), in_order, scores)
+            first += len(places)
+
+    def _in_order(self, rows: I64, cluster: I64) -> tuple[I64, _Scores]:
+        """Dropped documents cluster by cluster, in each by relation, score and id; ``cluster`` ascends."""
+        found = self._scores(rows)
+        score = np.where(found.relation == _RELATIONS.index(Relation.CONTAINED), found.containment, found.jaccard)
+        order = np.lexsort((-score, found.relation, cluster))
+        keys = np.stack((cluster[order], found.relation[order], score[order]))
+        equal = np.cumsum(np.append(False, (np.diff(keys) != 0).any(axis=0)))
+        order = order[by_id(rows[order], equal, self.catalog.ids())]
+        return rows[order], _Scores(found.relation[order], found.jaccard[order], found.containment[order])
+
+    def _scores(self, rows: I64) -> _Scores:
+        """Of dropped documents."""
+        ranks = self.unique.rank_of[rows]
+        keepers = self.assignment.keeper[ranks]
+        sizes, kept_sizes = (self.shingles[self.unique.rows[of]].astype(np.int64) for of in (ranks, keepers))
+        shared = np.where(ranks == keepers, sizes, self.assignment.shared[ranks])
+        return _Scores(*relations(self.settings, shared, sizes, kept_sizes, equal=ranks == keepers))
+
+    def _documents(self, rows: I64) -> tuple[list[Place], list[int], list[int]]:
+        """Where documents are, their tokens and their shingles."""
+        places = [
+            Place(*spot, time=time) for spot, time in zip(self.catalog.spots(rows), self._times(rows), strict=True)
+        ]
+        return places, self.tokens[rows].tolist(), self.shingles[rows].tolist()
+
+    def _records(self, rows: I64) -> Iterator[dict[str, Any]]:
+        """What lines of a result file say of documents."""
+        counts = self.tokens[rows].tolist(), self.shingles[rows].tolist()
+        for spot, time, tokens, shingles in zip(self.catalog.spots(rows), self._times(rows), *counts, strict=True):
+            yield _record(spot, tokens, shingles, time)
+
+    def _times(self, rows: I64) -> Iterator[float | None]:
+        """When documents were written, if the policy looks at it: touching them changes it."""
+        if self.settings.keep not in TIMED:
+            return repeat(None, len(rows))
+        times = map(self.catalog.time, rows.tolist())
+        return (None if time is None or not isfinite(time) else time for time in times)
+
+    def _protected(self, rows: I64) -> Iterator[bool]:
+        return repeat(False, len(rows)) if self.protected is None else iter(self.protected[rows].tolist())
+
+
+def _record(spot: Spot, tokens: int, shingles: int, time: float | None) -> dict[str, Any]:
+    id, path, line, offset, length, size, digest, row = spot
+    record: dict[str, Any] = {"id": id}
+    if path is not None:
+        record["path"] = path
+    if line is not None:
+        record["line"] = line
+        record["offset"] = offset
+        record["length"] = length
+    if row is not None:
+        record["row"] = row
+    record["tokens"] = tokens
+    record["shingles"] = shingles
+    record["bytes"] = size
+    record["digest"] = f"xxh3_128:{digest}"
+    if time is not None:
+        record["time"] = time
+    return record
