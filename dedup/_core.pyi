@@ -63,6 +63,15 @@ def sketch_texts(
 def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
     """uint32[p]: how many distinct shingle hashes the texts left[i] and right[i] share."""
 
+def differing(
+    normal: Buffer, offsets: I64, rows: I64, starts: I64, threads: int, again: Places | None
+) -> NDArray[np.uint8] | None:
+    """uint8[r]: 1 for each row whose normal form is another than that of the first row of its group.
+
+    Groups of rows begin at ``starts``, the first of which is 0. Normal forms that are empty are made ``again`` from
+    where their documents stand; None if one of these is not what it was.
+    """
+
 def greedy(
     normal: Buffer,
     offsets: I64,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from dedup._arrays import I64, U32, U64, Buffer, HashSets, Pass, RecordRows, Sketches, Texts
+from dedup._arrays import I64, U32, U64, Bools, Buffer, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup.errors import KernelError
 from dedup.settings import Settings
 
@@ -41,6 +41,13 @@ class Kernel(Protocol):
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         """uint32[p]: the shingles that texts left[i] and right[i] share."""
+
+    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
+        """bool[n]: whether the normal form of each row is another than that of the first row of its group.
+
+        Groups of rows begin at ``starts``, the first of which is 0. None of the rows is without tokens.
+        May raise `dedup.forms.Changed`.
+        """
 
     @property
     def greedy(self) -> GreedyPass | None:

@@ -10,6 +10,7 @@ from dedup._arrays import (
     U32,
     U64,
     Bands,
+    Bools,
     Buffer,
     Changed,
     HashSets,
@@ -55,6 +56,15 @@ class NativeKernel:
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
+
+    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
+        normal, places = sketches.normal, sketches.places
+        found = _core.differing(
+            normal.blob, normal.offsets, rows, starts, threads, None if places is None else _columns(places)
+        )
+        if found is None:
+            raise Changed
+        return found.astype(bool)
 
     def greedy(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from dedup import normalize
-from dedup._arrays import I64, U32, U64, Bands, HashSets, Sketches, Texts, offsets_of
+from dedup._arrays import I64, U32, U64, Bands, Bools, HashSets, Sketches, Texts, offsets_of
 from dedup.settings import SAMPLE_BITS, Settings
 
 
@@ -106,6 +106,13 @@ class ReferenceKernel:
         sets = {row: shingle_set(normal.text(row), shingle) for row in {*left.tolist(), *right.tolist()}}
         shared = [len(np.intersect1d(sets[a], sets[b], assume_unique=True)) for a, b in zip(left, right, strict=True)]
         return np.array(shared, np.uint32)
+
+    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
+        found = np.zeros(len(rows), bool)
+        for group in np.split(np.arange(len(rows)), starts[1:]):
+            for place in group.tolist():
+                found[place] = sketches.normal.raw(rows[place]) != sketches.normal.raw(rows[group[0]])
+        return found
 
 
 def _low_half(hash: int) -> int:

@@ -75,3 +75,14 @@ def test_keep_order_ends_with_the_ids_as_bytes(documents: list[tuple[int, int, b
     order = keep_order(np.arange(len(documents)), shingles, tokens, named)
 
     assert [documents[place] for place in order] == sorted(documents, key=lambda d: (-d[0], -d[1], d[2]))
+
+
+def test_very_many_equals_are_in_the_order_of_their_ids() -> None:
+    """More than 2^16 of one size, of which each shares the first eight bytes of its id with another one."""
+    names = [b"%08d%d" % (number // 2, number % 2) for number in range(140_000)]
+    rows = np.random.default_rng(1).permutation(len(names))
+    sizes = np.full(len(names), 7, np.uint32)
+
+    order = keep_order(np.arange(len(names)), sizes, sizes, Texts.joined([names[row] for row in rows]))
+
+    assert rows[order].tolist() == list(range(len(names)))

@@ -327,6 +327,7 @@ def test_no_texts_at_all(kernel: Kernel) -> None:
     assert hashes_of(whole).shape == (0, settings.bands)
     none = np.array([], np.int64)
     assert len(kernel.overlaps(nothing, 5, none, none, threads=2)) == 0
+    assert len(kernel.differing(whole, none, none, threads=2)) == 0
 
 
 @given(data=st.data(), texts=st.lists(st.one_of(nasty_text, st.text("ab c", max_size=200)), min_size=1, max_size=12))
@@ -416,6 +417,7 @@ def test_bad_arguments_raise_value_error() -> None:
     normal, _ = native.normal_forms(_GOOD, threads=1)
     sets = native.shingle_sets(normal, 5, threads=1)
     sketch = native.minhash(sets, 16, 1, threads=1)
+    whole = native.sketch(_GOOD, Settings(), threads=1)
     zero, far, below = _offsets(0), _offsets(2), _offsets(-1)
     calls = [
         lambda: native.shingle_sets(normal, 0, threads=1),
@@ -433,6 +435,11 @@ def test_bad_arguments_raise_value_error() -> None:
         lambda: native.overlaps(normal, 5, zero, _offsets(0, 1), threads=1),
         lambda: native.overlaps(normal, 0, zero, zero, threads=1),
         lambda: native.exact_digests(normal, threads=0),
+        lambda: native.differing(whole, far, zero, threads=1),
+        lambda: native.differing(whole, below, zero, threads=1),
+        lambda: native.differing(whole, zero, below, threads=1),
+        lambda: native.differing(whole, _offsets(0, 0), _offsets(1, 0), threads=1),
+        lambda: native.differing(whole, zero, zero, threads=0),
     ]
     for number, call in enumerate(calls):
         with pytest.raises(ValueError):
@@ -495,6 +502,27 @@ def test_permutations_are_datasketchs() -> None:
         for ours, wanted in zip(permutations(num_perm, seed), theirs, strict=True):
             assert ours.dtype == np.uint32
             assert ours.tolist() == np.asarray(wanted).reshape(-1).tolist()
+
+
+@given(
+    groups=st.lists(st.lists(st.sampled_from(["a", "A", "b", "a b", "b a", "a  B."]), min_size=1, max_size=5)),
+    threads=st.integers(1, 3),
+)
+def test_what_differs_from_the_first_of_its_group(groups: list[list[str]], threads: int) -> None:
+    """Normal forms are compared, group by group, whatever their digests; of any number of threads."""
+    texts = [text for group in groups for text in group]
+    rows = np.arange(len(texts))[::-1].copy()  # so that rows and places in a group are different things
+    wanted = [text.lower().split() != group[0].lower().split() for group in _without_stops(groups) for text in group]
+    starts = offsets_of([len(group) for group in groups])[:-1]
+    for kernel in KERNELS:
+        sketches = kernel.sketch(Texts.of(texts[::-1]), Settings(), threads=1)
+        found = kernel.differing(sketches, rows, starts, threads=threads)
+        assert found.dtype == np.bool_
+        assert found.tolist() == wanted
+
+
+def _without_stops(groups: list[list[str]]) -> list[list[str]]:
+    return [[text.replace(".", "") for text in group] for group in groups]
 
 
 def test_texts_share_nothing_by_accident(kernel: Kernel) -> None:

@@ -108,6 +108,14 @@ impl Default for Spare {
     }
 }
 
+/// A document that others are compared with: its text if it is made again, and its normal form once it was asked for.
+#[derive(Default)]
+pub struct Held {
+    row: Option<usize>,
+    text: Vec<u8>,
+    form: Vec<u8>,
+}
+
 /// The normal form of each row.
 pub struct Forms<'a> {
     kept: Texts<'a>,
@@ -124,27 +132,98 @@ impl<'a> Forms<'a> {
     /// One normal form. If its line has changed it is empty, `changed` says so from then on, and the work is
     /// asked to stop; it is empty too if the work was asked to stop before.
     pub fn get<'b>(&'b self, row: usize, spare: &'b mut Spare, cancel: &Cancel) -> &'b [u8] {
-        let Spare { copy, line, text, normalizer } = spare;
-        let Some(places) = self.places.as_ref().filter(|_| self.kept.size(row) == 0) else {
-            return self.kept.get(row, copy);
-        };
-        text.clear();
-        let found = places.line(row, line, cancel);
-        if found.and_then(|()| records::text(line, places.text_field, text)).is_some() {
-            if let Ok(form) = normalizer.normal_form(text, cancel) {
-                return form;
+        let Some(places) = self.again(row) else { return self.kept.get(row, &mut spare.copy) };
+        self.read(places, row, &mut spare.line, &mut spare.text, cancel);
+        self.form(&spare.text, &mut spare.normalizer, cancel)
+    }
+
+    /// Whether two rows have one normal form. `first` holds the one, for calls with others. If a line has changed this
+    /// means nothing, and so it is if the work was asked to stop; see `get`.
+    pub fn equal(
+        &self,
+        one: usize,
+        other: usize,
+        first: &mut Held,
+        spare: &mut Spare,
+        cancel: &Cancel,
+    ) -> bool {
+        let (again, others) = (self.again(one), self.again(other));
+        if first.row != Some(one) {
+            first.row = Some(one);
+            first.text.clear();
+            first.form.clear();
+            if let Some(places) = again {
+                self.read(places, one, &mut spare.line, &mut first.text, cancel);
             }
         }
+        if let Some(places) = others {
+            self.read(places, other, &mut spare.line, &mut spare.text, cancel);
+            // Equal texts, which most exact copies have, have one normal form: it need not be made.
+            if again.is_some() && first.text == spare.text {
+                return true;
+            }
+        }
+        if first.form.is_empty() {
+            first.form.extend_from_slice(match again {
+                Some(_) => self.form(&first.text, &mut spare.normalizer, cancel),
+                None => self.kept.get(one, &mut spare.copy),
+            });
+        }
+        first.form
+            == match others {
+                Some(_) => self.form(&spare.text, &mut spare.normalizer, cancel),
+                None => self.kept.get(other, &mut spare.copy),
+            }
+    }
+
+    /// The places, if this row is made again.
+    fn again(&self, row: usize) -> Option<&Places<'a>> {
+        self.places.as_ref().filter(|_| self.kept.size(row) == 0)
+    }
+
+    /// Reads the text of a row; an empty one if its line has changed.
+    fn read(
+        &self,
+        places: &Places,
+        row: usize,
+        line: &mut Vec<u8>,
+        text: &mut Vec<u8>,
+        cancel: &Cancel,
+    ) {
+        text.clear();
+        let found = places.line(row, line, cancel);
+        if found.and_then(|()| records::text(line, places.text_field, text)).is_none() {
+            text.clear();
+            self.stop(cancel);
+        }
+    }
+
+    fn form<'b>(&self, text: &[u8], normalizer: &'b mut Normalizer, cancel: &Cancel) -> &'b [u8] {
+        normalizer.normal_form(text, cancel).unwrap_or_else(|_| {
+            self.stop(cancel);
+            &[]
+        })
+    }
+
+    /// A document is not what it was, unless the work was asked to stop.
+    fn stop(&self, cancel: &Cancel) {
         if !cancel.is_set() {
             self.changed.store(true, Ordering::Relaxed);
             cancel.set();
         }
-        &[]
+    }
+
+    /// About how many bytes are read for this row.
+    pub fn bytes(&self, row: usize) -> usize {
+        match self.again(row) {
+            Some(places) => usize::try_from(places.lengths[row]).unwrap_or(usize::MAX),
+            None => self.kept.size(row),
+        }
     }
 
     /// The normal form of this row will be asked for soon.
     pub fn soon(&self, row: usize) {
-        if let Some(places) = self.places.as_ref().filter(|_| self.kept.size(row) == 0) {
+        if let Some(places) = self.again(row) {
             places.soon(row);
         }
     }

@@ -6,6 +6,7 @@
 mod ascii;
 mod chars;
 pub mod digest;
+pub mod equal;
 pub mod forms;
 mod hash_set;
 mod json;

@@ -1,7 +1,7 @@
 //! The Python module `dedup._core`: the only folder with Python types in it.
 //!
-//! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `search`
-//! or `records`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
+//! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `equal`,
+//! `search` or `records`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
 //! does (`convert`, `blobs`).
 
 mod blobs;
@@ -13,6 +13,8 @@ use pyo3::types::{PyBytes, PyDict};
 
 use self::blobs::{joined_hashes, Blob};
 use self::convert::*;
+use crate::equal;
+use crate::forms::Forms;
 use crate::minhash::Permutations;
 use crate::simd::Level;
 use crate::sketch::{self, Columns, Settings};
@@ -225,13 +227,54 @@ fn overlaps<'py>(
     Ok(shared.array)
 }
 
+#[pyfunction]
+fn differing<'py>(
+    py: Python<'py>,
+    normal: Array<'py>,
+    offsets: Array<'py>,
+    rows: Array<'py>,
+    starts: Array<'py>,
+    threads: i64,
+    again: Option<PlaceColumns<'py>>,
+) -> PyResult<Option<Array<'py>>> {
+    let blob = Blob::new("normal", &normal)?;
+    let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
+    let count = texts.count();
+    let numbers = |name: &str, array: &Array<'py>, below: usize| -> PyResult<Vec<usize>> {
+        let found: Result<Vec<_>, _> =
+            i64s(name, array)?.into_iter().map(usize::try_from).collect();
+        let fitting = |found: &Vec<usize>| found.iter().all(|&number| number < below);
+        let expected = || bad(name, format!("expected numbers from 0, below {below}"));
+        found.ok().filter(fitting).ok_or_else(expected)
+    };
+    let (rows, starts) = (numbers("rows", &rows, count)?, numbers("starts", &starts, usize::MAX)?);
+    if !starts.is_sorted() {
+        return Err(bad("starts", "expected numbers that ascend"));
+    }
+    let places = again.as_ref().map(|columns| places(columns, count)).transpose()?;
+    let (places, _held) = places.unzip();
+    let forms = Forms::new(texts, places);
+    let work = rows.iter().fold(0usize, |sum, &row| sum.saturating_add(forms.bytes(row) + 64));
+    let found = run(py, work, |cancel| {
+        let found = equal::differing(&forms, &rows, &starts, &workers, cancel);
+        if forms.changed() {
+            return Ok(None); // which has stopped it too
+        }
+        found.map(Some)
+    })?;
+    let Some(found) = found else { return Ok(None) };
+    let mut column = Column::<u8>::zeros(py, "uint8", &[rows.len()])?;
+    column.values().iter_mut().zip(found).for_each(|(to, differs)| *to = differs.into());
+    Ok(Some(column.array))
+}
+
 #[pymodule]
 mod _core {
     #[pymodule_export]
     use super::search::{greedy, read_records};
     #[pymodule_export]
     use super::{
-        band_hashes, build_info, exact_digests, minhash, normal_forms, overlaps, shingle_hashes,
-        sketch_texts,
+        band_hashes, build_info, differing, exact_digests, minhash, normal_forms, overlaps,
+        shingle_hashes, sketch_texts,
     };
 }
