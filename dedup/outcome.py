@@ -102,6 +102,13 @@ class Outcome:
         found = np.bincount(self._scores(np.flatnonzero(~self.kept)).relation, minlength=len(_RELATIONS))
         return dict(zip(_RELATIONS, found.tolist(), strict=True))
 
+    @property
+    def cluster_count(self) -> int:
+        """How many documents stay for others."""
+        kept: Bools = np.zeros(len(self.catalog), bool)
+        kept[self.kept_rows[~self.kept]] = True
+        return int(np.count_nonzero(kept))
+
     def empty_ids(self) -> Iterator[str]:
         """Ids of the documents without a token, by id."""
         rows = np.flatnonzero(self.unique.rank_of < 0)
@@ -157,10 +164,11 @@ class Outcome:
         """All clusters, each part with some thousand dropped documents or with one cluster."""
         dropped = np.flatnonzero(~self.kept)
         by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
-        keepers, starts = np.unique(self.kept_rows[by_keeper], return_index=True)
-        if not len(keepers):
+        if not len(dropped):
             return
-        sizes = np.diff(np.append(starts, len(by_keeper)))
+        of = self.kept_rows[by_keeper]
+        starts = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
+        keepers, sizes = of[starts], np.diff(np.append(starts, len(of)))
         order = keep_order(keepers, self.shingles, self.tokens, self.catalog.ids())
         if self.protected is not None:
             ahead = self.protected[keepers[order]]

@@ -134,7 +134,7 @@ class Result:
             "empty": int((unique.rank_of < 0).sum()),
             "skipped": len(self.skipped),
             "unique": unique.count,
-            "clusters": len(np.unique(self.kept_rows[rows])),
+            "clusters": self._outcome.cluster_count,
             "kept": len(self.catalog) - len(rows),
             "dropped": len(rows),
             **{relation.value: count for relation, count in self._outcome.counts.items()},

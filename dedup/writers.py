@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import secrets
 import signal
 import stat
 import threading
@@ -261,7 +260,7 @@ def _checked_target(name: str, target: str) -> os.stat_result | None:
 
 
 def _temporary_name(last: str) -> str:
-    suffix = f".dedup-tmp-{secrets.token_hex(6)}"
+    suffix = f".dedup-tmp-{os.urandom(6).hex()}"
     room = _LONGEST_NAME - 1 - len(suffix)
     return f".{os.fsdecode(os.fsencode(last)[:room])}{suffix}"
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -45,6 +43,8 @@ def load_file(path: Path) -> dict[str, Any]:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in NAMES:
+            import difflib
+
             near = difflib.get_close_matches(name, NAMES, n=1)
             hint = f"Did you mean {near[0].replace('_', '-')}?" if near else "dedup settings names all of them"
             raise SettingsError(f"{path}: there is no setting {key!r}\n{hint}")
@@ -74,6 +74,8 @@ def _table(path: Path) -> dict[str, Any] | None:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
     if path.name == SHARED and b"tool.dedup" not in raw:
         return None
+    import tomllib
+
     try:
         whole = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

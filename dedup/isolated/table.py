@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import importlib.util
 import re
 from typing import NamedTuple
@@ -70,6 +69,8 @@ def readers() -> dict[str, Reader]:
     Raises:
         InputError: two readers are for one ending, or a plugin names none.
     """
+    import importlib.metadata  # it takes longer to load than a small scan does
+
     built_in = {ending: _built_in(name) for name, entry in FORMATS.items() for ending in entry.endings}
     table = {ending: reader for ending, reader in built_in.items() if reader}
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
