@@ -34,4 +34,4 @@ def ids(page: Any, selector: str) -> list[str]:
 def wait(page: Any, condition: str) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
-    WebDriverWait(page, 60).until(lambda driver: driver.execute_script(f"return {condition}"))
+    WebDriverWait(page, 300).until(lambda driver: driver.execute_script(f"return {condition}"))

@@ -15,8 +15,10 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conftest import snapshot
@@ -35,6 +37,57 @@ PRIMITIVES = (
 def files(root: Path) -> dict[str, tuple[object, ...]]:
     """The files of a tree: mode, size, time and content. Neither inodes, which copies don't keep, nor folders."""
     return {name: entry[:2] + entry[3:] for name, entry in snapshot(root).items() if len(entry) == 6}
+
+
+# The command, which the system ends so long after it has begun to write: no handler runs, as with SIGKILL. A moment
+# that another process chose would come too late on a fast machine, or too early on a slow one.
+_ENDED_IN = """
+import signal, sys
+from dedup.applying import _calls
+from dedup.cli import main
+seconds = float(sys.argv.pop(1))
+def watched(function):
+    def call(*arguments, **options):
+        global seconds
+        if seconds:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            seconds = 0
+        return function(*arguments, **options)
+    return call
+for name in ("create", "make_folder"):
+    setattr(_calls, name, watched(getattr(_calls, name)))
+sys.exit(main())
+"""
+
+# The command, to which a signal comes when it creates its COUNT-th file.
+_SIGNALLED_AT = """
+import os, sys
+from dedup.applying import _calls
+from dedup.cli import main
+number, left = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+def create(*arguments, _real=_calls.create, **options):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), number)
+    return _real(*arguments, **options)
+_calls.create = create
+sys.exit(main())
+"""
+
+
+def ended_in(seconds: float, words: Sequence[str], folder: Path, env: Mapping[str, str]) -> bool:
+    """Run the command and end it so long after it has begun to write; False if it was done before."""
+    command = [sys.executable, "-c", _ENDED_IN, f"{max(seconds, 1e-6):f}", *words]
+    status = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.DEVNULL).returncode
+    assert status in (0, -signal.SIGALRM)
+    return status != 0
+
+
+def signalled_at(number: int, count: int, words: Sequence[str], folder: Path, env: Mapping[str, str]) -> int:
+    """Run the command with a signal that comes when it creates its ``count``-th file: its status."""
+    command = [sys.executable, "-c", _SIGNALLED_AT, str(int(number)), str(count), *words]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True).returncode
 
 
 def arrange(way: str) -> None:

@@ -29,6 +29,10 @@ TOY = """
         elif verb == "hang":
             while True:
                 time.sleep(1)
+        elif verb == "late":  # what a worker sets itself for the limit, without the wait for it
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            while True:
+                time.sleep(1)
         elif verb == "spin":
             while True:
                 pass
@@ -61,6 +65,7 @@ TOY = """
         elif verb == "spawn":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             open(rest, "w").write(str(child.pid))
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
             time.sleep(600)
         return f"{name} says {rest}"
 """

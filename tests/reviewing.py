@@ -80,7 +80,7 @@ class Served:
             if value is not None:
                 request.add_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 content = answer.read()
                 return answer.status, json.loads(content) if path else content.decode()
         except urllib.error.HTTPError as error:
@@ -123,7 +123,7 @@ def fake_browser(folder: Path) -> tuple[Path, Path]:
 
 def opened_with(note: Path) -> str:
     """The address that the browser was opened with."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 300
     while not note.exists() and time.monotonic() < end:
         time.sleep(0.02)
     return note.read_text()

@@ -453,7 +453,7 @@ def test_a_corpus_is_made_once_and_again_when_its_generator_changes(modules, tmp
 
     monkeypatch.setattr(corpora, "_generator", lambda: "another")
 
-    assert corpora.made(tmp_path, 20).read_text() != "kept"
+    assert corpora.made(tmp_path, 20).read_bytes() != b"kept"
 
 
 def test_known_drops_of_shapes_are_what_brute_force_finds(modules, tmp_path):

@@ -23,7 +23,7 @@ from conftest import ROOT, Run, command_env, parse, prose, snapshot, write_tree
 from formats_by_hand import COLUMNS, LINES, PACK, UNPACK, assert_holds, plain_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from killing import files
+from killing import ended_in, files, signalled_at
 from pdfs import pdf
 
 import dedup
@@ -354,7 +354,8 @@ def test_every_file_has_a_fate(tmp_path: Path) -> None:
     os.mkfifo(corpus / "pipe")
     os.link(corpus / "b.txt", corpus / "second of b.txt")
     os.link(corpus / "secret.txt", corpus / "third.txt")
-    (corpus / "names").mkdir(mode=0o701)
+    (corpus / "names").mkdir()
+    os.chmod(corpus / "names", 0o701)  # whatever the umask
     os.link(corpus / "secret.txt", corpus / "names" / "zfourth.txt")
     dedup.scan(str(corpus)).write(corpus / "earlier.jsonl")
     result = scanned(corpus, exclude=("*.out",))
@@ -588,42 +589,27 @@ def test_killed_at_random_moments(count: int, tmp_path: Path) -> None:
     cleaned(result, tmp_path / "whole")
     whole, before = sha256s(tmp_path / "whole"), files(tmp_path / "corpus")
     choose, longest, unfinished = random.Random(7), 0.25, 0
-    command = [sys.executable, "-m", "dedup", "apply", "result.jsonl", "--yes", "-o", "out"]
-    for _ in range(20 * count):  # until so many were hit: how long an apply takes differs from machine to machine
-        run = subprocess.Popen(command, cwd=tmp_path, env=command_env(tmp_path), stdout=subprocess.DEVNULL)
-        stop = time.monotonic() + 20
-        while not (tmp_path / ".out.dedup-tmp-apply").exists() and time.monotonic() < stop and run.poll() is None:
-            time.sleep(0.001)
-        time.sleep(choose.random() * longest)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-        if (tmp_path / "out").exists():
+    words = ("apply", "result.jsonl", "--yes", "-o", "out")
+    while unfinished < count:  # how long an apply takes differs from machine to machine
+        if not ended_in(choose.random() * longest, words, tmp_path, command_env(tmp_path)):
             longest /= 2
-        else:
+        if not (tmp_path / "out").exists():
             unfinished += (tmp_path / ".out.dedup-tmp-apply").exists()
             cleaned(result, tmp_path / "out")
         assert sha256s(tmp_path / "out") == whole and files(tmp_path / "corpus") == before
         assert not (tmp_path / ".out.dedup-tmp-apply").exists()
         shutil.rmtree(tmp_path / "out")
-        if unfinished == count:
-            break
-    assert unfinished == count
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(number: int, tmp_path: Path, temporary: Path) -> None:
-    write_tree(tmp_path / "corpus", {f"{n}.txt": prose(n, 40) for n in range(3000)})
+    write_tree(tmp_path / "corpus", {f"{n}.txt": prose(n, 40) for n in range(20)})
     scanned(tmp_path / "corpus")
-    command = [sys.executable, "-m", "dedup", "apply", "result.jsonl", "--yes", "-o", "out"]
-    run = subprocess.Popen(command, cwd=tmp_path, env=command_env(temporary), stderr=subprocess.PIPE)
-    stop = time.monotonic() + 20
-    while not (tmp_path / ".out.dedup-tmp-apply" / "0.txt").exists() and time.monotonic() < stop:
-        assert run.poll() is None
-        time.sleep(0.001)
-    run.send_signal(number)
-    run.communicate()
-    assert run.returncode == (130 if number == signal.SIGINT else 128 + number)
-    assert sorted(os.listdir(tmp_path)) == ["corpus", "result.jsonl"]
+    words = ("apply", "result.jsonl", "--yes", "-o", "out")
+    for count in (1, 10, 20):
+        status = signalled_at(number, count, words, tmp_path, command_env(temporary))
+        assert status == (130 if number == signal.SIGINT else 128 + number)
+        assert sorted(os.listdir(tmp_path)) == ["corpus", "result.jsonl"]
 
 
 def test_what_an_interrupted_one_left_is_told_and_taken_away(

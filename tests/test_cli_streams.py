@@ -26,7 +26,7 @@ def tree(tmp_path: Path) -> Path:
 def shell(tree: Path, command: str, temporary: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """A command line as a shell runs it; ``$dedup`` is the command."""
     environment = command_env(temporary) | environment | {"dedup": f"{sys.executable} -m dedup"}
-    return subprocess.run(["bash", "-c", command], cwd=tree, env=environment, capture_output=True, timeout=60)
+    return subprocess.run(["bash", "-c", command], cwd=tree, env=environment, capture_output=True, timeout=300)
 
 
 def test_a_closed_pipe_costs_no_file_and_no_status(tree: Path, temporary: Path) -> None:

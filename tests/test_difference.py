@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import unicodedata
 
 import pytest
@@ -367,7 +366,7 @@ def test_plain_is_the_normal_form(text: str) -> None:
 
 @pytest.mark.parametrize("unrelated", [True, False], ids=["unrelated", "repeated"])
 def test_huge_texts_are_bounded(unrelated: bool) -> None:
-    """The bound is work, not time, so that the answer is always the same; a slow machine may take 20 s."""
+    """The bound is work, not time, so that the answer is always the same; without one this takes hours."""
     rng = random.Random(3)
     if unrelated:
         vocabulary = [f"w{k}" for k in range(20_000)]
@@ -376,10 +375,7 @@ def test_huge_texts_are_bounded(unrelated: bool) -> None:
     else:
         a = "the same line again and again\n" * 30_000
         b = a.replace("again and", "and again", 7_000) + "end"
-    began = time.perf_counter()
-    difference = check(a, b)
-    assert difference.approximate
-    assert time.perf_counter() - began < 20
+    assert check(a, b).approximate
 
 
 def test_a_long_text_with_few_edits_is_exact() -> None:

@@ -23,7 +23,7 @@ from dedup.readers import documents
 from dedup.settings import Settings
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
-SETTINGS = Settings(reader_seconds=15, max_record=10_000, max_bytes=100_000)
+SETTINGS = Settings(max_record=10_000, max_bytes=100_000)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def bad_files(count: int) -> dict[str, bytes]:
     }
     names = list(kinds)
     files = {f"{n % 37:02}/g{n:05}-{names[n % len(names)]}": kinds[names[n % len(names)]] for n in range(count - 1)}
-    return files | {"00/hang.toy": b"hang"}
+    return files | {"00/late.toy": b"late"}
 
 
 def spoil(root: Path) -> None:

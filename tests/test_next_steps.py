@@ -24,7 +24,9 @@ def suggested(run: Run) -> list[str]:
 def typed(command: str, folder: Path, temporary: Path) -> subprocess.CompletedProcess[bytes]:
     program = f"{sys.executable} -m dedup"
     line = command.replace("dedup", program, 1)
-    return subprocess.run(["bash", "-c", line], cwd=folder, env=command_env(temporary), capture_output=True, timeout=60)
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=command_env(temporary), capture_output=True, timeout=300
+    )
 
 
 @pytest.mark.parametrize(

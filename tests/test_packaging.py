@@ -224,30 +224,6 @@ def test_metadata_name_the_distribution_the_command_and_the_licence(tree: Path, 
     assert packed == {"dedup", f"neardup-{dedup.__version__}.dist-info"}
 
 
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no os.wait4")
-def test_version_is_fast() -> None:
-    """Under 150 ms, the best of some runs: an import of numpy alone would take most of that.
-
-    Counted in processor time, or a busy machine would decide.
-    """
-    times = []
-    for _ in range(10):
-        command = [sys.executable, "-P", "-m", "dedup", "--version"]
-        run = subprocess.Popen(command, env=environment(PYTHONPATH=str(ROOT)), stdout=subprocess.PIPE)
-        assert run.stdout is not None
-        with run.stdout as stdout:
-            assert dedup.__version__ in stdout.read().decode()
-        _, status, usage = os.wait4(run.pid, 0)
-        run.returncode = os.waitstatus_to_exitcode(status)
-        assert run.returncode == 0
-        times.append(usage.ru_utime + usage.ru_stime)
-
-    assert min(times) < 0.150
-
-
 # --- the lower bounds -------------------------------------------------------------------------------------------------
 
 

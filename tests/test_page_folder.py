@@ -162,7 +162,7 @@ def test_a_kill_leaves_one_of_the_reports_whole(tmp_path: Path) -> None:
         command = [sys.executable, "-P", "-c", KILLED, str(overview), str(renames)]
         paths = os.pathsep.join([str(Path(__file__).parent), str(Path(dedup.__file__).parent.parent)])
         env = command_env(tmp_path) | {"PYTHONPATH": paths}
-        statuses.append(subprocess.run(command, env=env, check=False, timeout=60).returncode)
+        statuses.append(subprocess.run(command, env=env, check=False, timeout=300).returncode)
         linked = {a.attributes["href"].split("#")[0] for a in tree(overview).all("table")[-1].all("a")}
         assert len(linked) == 4 and all(tree(tmp_path / page).all("section", "cluster") for page in linked)
         assert (overview.read_bytes() == old) == (renames < 5)
@@ -196,7 +196,7 @@ def test_a_pipe_gets_one_page_whatever_its_size(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
     assert write_page(found(7), pipe, SMALL).folder is None
-    out, _ = reader.communicate(timeout=60)
+    out, _ = reader.communicate(timeout=300)
     assert len(Tree(out.decode()).root.all("section", "cluster")) == 7
 
 

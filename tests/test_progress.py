@@ -122,23 +122,23 @@ def test_the_first_settled_document_begins_the_comparing() -> None:
 def test_the_native_pass_tells_how_far_it_is_and_stops_when_the_callback_raises() -> None:
     from dedup._native import NativeKernel
 
-    def run(count: int, progress: Callable[[int], object]) -> float:
+    def run(count: int, progress: Callable[[int], object]) -> None:
         """A pass over documents that share nothing."""
         bands = np.random.default_rng(1).integers(0, 1 << 63, (count, 32), np.uint64)
         nothing, ones = np.zeros(count + 1, np.int64), np.ones(count, np.uint32)
         samples = HashSets(np.zeros(0, np.uint64), nothing)
         exact = np.zeros((count, 2), np.uint64)
         sketches = Sketches(Texts(b"", nothing), ones, ones, exact, Bands.of(bands), samples)
-        start = time.monotonic()
         rows = np.arange(count, dtype=np.int64)
         settings = dedup.Settings(containment=None)
         greedy_pass(sketches, rows, settings, NativeKernel(), threads=1, progress=progress)
-        return time.monotonic() - start
 
-    # As many as take a while, on whatever machine.
-    count = next(count for count in (20_000, 80_000, 320_000) if run(count, lambda done: None) > 0.4 or count > 300_000)
     told: list[int] = []
-    run(count, told.append)
+    for count in (20_000, 80_000, 320_000, 1_280_000):  # as many as take a while, on whatever machine
+        told.clear()
+        run(count, told.append)
+        if told:
+            break
 
     def stop(done: int) -> None:
         raise ZeroDivisionError
@@ -147,7 +147,8 @@ def test_the_native_pass_tells_how_far_it_is_and_stops_when_the_callback_raises(
     assert told == sorted(told)
     assert 0 <= told[-1] <= count
     with pytest.raises(ZeroDivisionError):
-        run(count, stop)
+        for _ in range(50):  # a single one may be done before it is looked at
+            run(count, stop)
 
 
 def test_steps_take_what_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +329,7 @@ def in_a_terminal(temporary: Path, tmp_path: Path, *, interrupt: bool, arguments
     seen = b""
     begun = time.monotonic()
     while time.monotonic() < begun + 1 or ("-q" not in arguments and b" reading" not in seen):
-        assert time.monotonic() < begun + 60, seen
+        assert time.monotonic() < begun + 300, seen
         child.stdin.write(line * (CHUNK // len(line) + 1))
         child.stdin.flush()
         time.sleep(0.1)
@@ -338,7 +339,7 @@ def in_a_terminal(temporary: Path, tmp_path: Path, *, interrupt: bool, arguments
     else:
         child.stdin.close()
     stdout = child.stdout.read()
-    status = child.wait(60)
+    status = child.wait(300)
     seen += drained(leader)
     for end in (child.stdin, child.stdout):
         end.close()

@@ -281,7 +281,7 @@ def test_a_review_by_its_server(result: Path, server: Served) -> None:
     assert decided(Path(decisions_path(result))) == {"near-c.txt": "both"}
     status, end = server.ask("POST", "finish")
     assert status == 200 and "1 of 4 decided" in end["end"]
-    out, err = server.process.communicate(timeout=20)
+    out, err = server.process.communicate(timeout=300)
     assert server.process.returncode == 0 and out == "" and "1 of 4 pairs decided, saved in" in err
     assert snapshot(result.parent, [Path(decisions_path(result))]) == before
 
@@ -292,7 +292,7 @@ def test_signals_end_it_and_what_was_decided_stays(
 ) -> None:
     server.decide(3, "both")
     server.process.send_signal(number)
-    _, err = server.process.communicate(timeout=20)
+    _, err = server.process.communicate(timeout=300)
     assert server.process.returncode == status and "1 of 4 pairs decided" in err and "Traceback" not in err
     assert decided(Path(decisions_path(result))) == {"exact-b.txt": "both"}
     assert sorted(item.name for item in result.parent.iterdir()) == ["in", "r.decisions.jsonl", "r.jsonl"]
@@ -300,20 +300,20 @@ def test_signals_end_it_and_what_was_decided_stays(
 
 def test_it_ends_when_nobody_asks(result: Path) -> None:
     with served(result, "--idle", "0.01") as server:
-        _, err = server.process.communicate(timeout=20)
+        _, err = server.process.communicate(timeout=300)
         assert server.process.returncode == 0 and "nobody asked for 0.01 minutes" in err
 
 
 def test_requests_without_the_token_do_not_keep_it_alive(result: Path) -> None:
     with served(result, "--idle", "0.05") as server:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 300
         while server.process.poll() is None and time.monotonic() < end:
             try:
                 server.ask("GET", "state", X_Dedup_Token="wrong")
-            except OSError:
+            except (OSError, http.client.HTTPException, ValueError):  # it ends, perhaps within an answer
                 break
             time.sleep(0.1)
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=300) == 0
 
 
 def test_decisions_may_be_kept_elsewhere(result: Path) -> None:
@@ -468,7 +468,7 @@ def test_nothing_is_changed_by_get(one: Served, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "X"])
 def test_other_methods_are_refused(one: Served, method: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=300)
     connection.request(method, "/state", headers={"X-Dedup-Token": one.token})
     assert connection.getresponse().status == 501
     connection.close()
@@ -480,7 +480,7 @@ def test_other_methods_are_refused(one: Served, method: str) -> None:
      "pair/0/", "pair/x", "pair/", "pair/99999999999", "//evil.example/", "state/", "favicon.ico", "%2e%2e/"],
 )  # fmt: skip
 def test_there_are_no_other_paths(one: Served, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=300)
     connection.putrequest("GET", f"/{path}")
     connection.putheader("X-Dedup-Token", one.token)
     connection.endheaders()
@@ -501,7 +501,7 @@ def test_what_is_no_decision_is_refused(one: Served, fields: dict[str, object]) 
 def raw(server: Served, request: bytes) -> bytes:
     import socket
 
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=300) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         answer = b""
@@ -564,11 +564,11 @@ def test_a_browser_is_opened_with_an_address_that_works_once(result: Path, tmp_p
         assert server.ask("POST", "enter", X_Dedup_Token=code) == (200, {"token": server.token})
         assert server.ask("POST", "enter", X_Dedup_Token=code)[0] == 403
         server.ask("POST", "finish")
-        assert "the review is open in a browser" in server.process.communicate(timeout=20)[1]
+        assert "the review is open in a browser" in server.process.communicate(timeout=300)[1]
 
 
 def test_everything_is_sent_with_a_strict_policy(one: Served) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=300)
     for path in ("/", "/state", "/nothing"):
         connection.request("GET", path, headers={"X-Dedup-Token": one.token})
         answer = connection.getresponse()

@@ -42,7 +42,7 @@ class Page:
     def wait(self, condition: str) -> None:
         from selenium.webdriver.support.wait import WebDriverWait
 
-        WebDriverWait(self.driver, 60).until(lambda _: self.run(f"return {condition}"))
+        WebDriverWait(self.driver, 300).until(lambda _: self.run(f"return {condition}"))
 
     def settle(self) -> None:
         self.wait("document.body.getAttribute('aria-busy') === null && document.querySelector('#about') !== null")

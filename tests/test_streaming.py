@@ -249,7 +249,7 @@ def process(temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def read_line(stream: IO[bytes], seconds: float = 30) -> bytes:
+def read_line(stream: IO[bytes], seconds: float = 300) -> bytes:
     assert select.select([stream], [], [], seconds)[0], "nothing came"
     return stream.readline()
 
