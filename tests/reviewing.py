@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -99,7 +100,7 @@ def served(
     words: Sequence[str | Path] = [sys.executable, "-m", "dedup", "review", result, *opening, *options]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     if browser is not None:
-        env["BROWSER"] = f"{browser} %s"
+        env["BROWSER"] = f"{shlex.quote(str(browser))} %s"
     process = subprocess.Popen(
         words, cwd=cwd or result.parent, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -116,7 +117,8 @@ def served(
 def fake_browser(folder: Path) -> tuple[Path, Path]:
     """A program that notes the address that it is opened with, and where."""
     program, note = folder / "browser.sh", folder / "opened"
-    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {note}.part && mv {note}.part {note}\n')
+    part, whole = shlex.quote(f"{note}.part"), shlex.quote(str(note))
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {part} && mv {part} {whole}\n')
     program.chmod(0o755)
     return program, note
 
