@@ -59,7 +59,7 @@ TOY = """
         elif verb == "sleep":
             time.sleep(float(rest.split()[0]))
         elif verb == "pid":
-            path, _, rest = rest.partition(" ")
+            path, _, rest = rest.rpartition(" ")  # the path may have spaces
             open(path, "w").write(str(os.getpid()))
             time.sleep(float(rest))
         elif verb == "spawn":

@@ -331,6 +331,16 @@ def test_a_quarantine_of_another_result_is_refused(corpus: Path, result: Path, q
         applied(result, quarantine)
 
 
+def test_what_is_said_names_each_file_once_and_as_a_result_does(tmp_path: Path, run_dedup: Callable[..., Run]) -> None:
+    write_tree(tmp_path / "in", {"k.txt": TEXT, "n\udcff.txt": TEXT, "z.txt": TEXT})
+    run = run_dedup("scan", "in", "-o", "r.jsonl")
+    assert "2 documents (2 exact; " in run.talk and "can go, 1 stays\n" in run.talk
+    assert "  in/n\\xff.txt  (for in/k.txt)\n" in run_dedup("apply", "r.jsonl").stdout.decode()
+    (tmp_path / "in" / "z.txt").write_text(TEXT + "!")
+    left = "  in/n\\xff.txt: in/z.txt has changed since the scan\n  in/z.txt: has changed since the scan\n"
+    assert f"2 files left alone:\n{left}" in run_dedup("apply", "r.jsonl").stdout.decode()
+
+
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
 

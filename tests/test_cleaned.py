@@ -797,5 +797,5 @@ def test_the_command(corpus: Path, result: Path, tmp_path: Path, run_dedup: Call
     assert sorted(os.listdir(tmp_path)) == ["corpus", "out", "result.jsonl"]
     (corpus / "keep.txt").unlink()
     run = run_dedup("apply", result, "-o", "o2", "--yes")
-    assert run.status == 3 and "1 left as they are:" in run.stdout.decode()
+    assert run.status == 3 and "1 left as it is:" in run.stdout.decode()
     assert len(contents(tmp_path / "o2")) == 3  # one more than there would be, and one less

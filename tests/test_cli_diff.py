@@ -82,11 +82,13 @@ def test_json_with_stat_has_the_counts_alone(run_dedup: Runner, tmp_path: Path) 
 
 
 def test_a_name_that_is_not_utf_8_has_its_bytes(run_dedup: Runner, tmp_path: Path) -> None:
-    write_tree(tmp_path, {"a\udcff.txt": "one two", "b.txt": "one two"})
+    write_tree(tmp_path, {"a\udcff.txt": "one two", "b.txt": "one three"})
     for command in ("diff", "explain"):
         record = strict(run_dedup(command, b"a\xff.txt", "b.txt", "--json").stdout)
         assert record["a"]["id"] == "a\\xff.txt"
         assert record["a"]["id_bytes"] == "Yf8udHh0"
+        assert "a\\xff.txt" in run_dedup(command, b"a\xff.txt", "b.txt").stdout.decode()
+    assert run_dedup("diff", "--stat", b"a\xff.txt", "b.txt").stdout.startswith(b"a\\xff.txt ")
 
 
 def test_formatting_can_be_left_out(run_dedup: Runner, tmp_path: Path) -> None:

@@ -167,5 +167,5 @@ def overruled(plan: Plan) -> list[str]:
 
 def why_left(left: Sequence[LeftAlone], most: int | None) -> list[str]:
     """What is left as it is, and why."""
-    named = [f"  {visible(item.path)}: {visible(item.what)}" for item in left[:most]]
+    named = [f"  {visible(item.path)}: {visible(item.what.removeprefix(f'{item.path} '))}" for item in left[:most]]
     return named + more(len(left), most)

@@ -71,7 +71,8 @@ def lines(plan: Plan, done: Cleaned, yes: bool, most: int | None) -> list[str]:
     said += _not_copied(done, most)
     said += overruled(plan)
     if done.left:
-        said += [f"{len(done.left):,} left as they are:", *why_left(done.left, most)]
+        said.append("1 left as it is:" if len(done.left) == 1 else f"{len(done.left):,} left as they are:")
+        said += why_left(done.left, most)
     if not yes:
         said.append("nothing was written: add --yes to do it")
     return said

@@ -84,8 +84,8 @@ def visible(text: str, *, newlines: bool = False, tabs: bool = False, spaces: bo
     Escaped are all control characters (C0, DEL, C1), bidirectional controls and marks, zero-width spaces,
     invisible fillers, soft hyphens, line and paragraph separators, tags, lone surrogates, private-use,
     unassigned and noncharacters. The zero-width joiner and non-joiner and variation selectors stay where they
-    belong to an emoji or a script that needs them, and are escaped elsewhere. The result can't be turned back:
-    a backslash of the text stays a backslash.
+    belong to an emoji or a script that needs them, and are escaped elsewhere. Bytes of a name that isn't UTF-8
+    are ``\xNN``. The result can't be turned back: a backslash of the text stays a backslash.
 
     Args:
         text: any string.
@@ -109,10 +109,15 @@ def visible(text: str, *, newlines: bool = False, tabs: bool = False, spaces: bo
         suspects.discard("\t")
     if suspects:
         pattern = re.compile("[" + re.escape("".join(sorted(suspects))) + "]")
-        text = pattern.sub(lambda match: match[0] if _belongs(match.string, match.start()) else escape(match[0]), text)
+        text = pattern.sub(lambda match: match[0] if _belongs(match.string, match.start()) else _code(match[0]), text)
     if spaces:
         text = _EXOTIC_SPACE.sub(lambda match: escape(match[0]), text)
     return text
+
+
+def _code(char: str) -> str:
+    """Its escape; of a byte of a name that is no UTF-8, which Python has as a surrogate, that byte, as in a result."""
+    return f"\\x{ord(char) - 0xDC00:02x}" if "\udc80" <= char <= "\udcff" else escape(char)
 
 
 def _kept_or_escaped(char: str, newlines: bool, tabs: bool) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dedup.decisions import Decision, Stays, outcome
 from dedup.model import Cluster, Drop, Kept
-from dedup.report.style import plural, size_of
+from dedup.report.style import plural, size_of, staying
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Decided:
             if self.stays[stays]
         ]
         about = f"Decided about {self.stays.total():,} of {plural(self.pairs, 'pair')}"
-        goes = f"{plural(self.goes, 'document')} can go ({size_of(self.bytes)}), {kept + dropped - self.goes:,} stay"
+        goes = f"{plural(self.goes, 'document')} can go ({size_of(self.bytes)}), {staying(kept + dropped - self.goes)}"
         return f"{about}{': ' if parts else ''}{', '.join(parts)}. With that {goes}."
 
     def clusters_that_go(self) -> list[Cluster]:

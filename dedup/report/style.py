@@ -42,6 +42,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def staying(count: int) -> str:
+    """How many stay: ``1 stays``, ``2,184 stay``."""
+    return f"{count:,} {'stays' if count == 1 else 'stay'}"
+
+
 def size_of(count: int) -> str:
     """Bytes for people, in powers of 1000: ``512 bytes``, ``3.8 kB``, ``1.2 GB``."""
     if count < 1000:

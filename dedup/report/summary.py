@@ -12,7 +12,7 @@ from dedup.model import UNREAD, Cluster, Drop, Kept, Reason, Relation, Skipped
 from dedup.report.clean import visible
 from dedup.report.lost import LONGEST
 from dedup.report.next_steps import next_steps
-from dedup.report.style import Style, name_of, plural, size_of
+from dedup.report.style import Style, name_of, plural, size_of, staying
 
 if TYPE_CHECKING:
     from dedup.report.lost import Compare
@@ -111,7 +111,7 @@ def _found(result: Result, style: Style) -> Iterator[str]:
     )
     yield (
         f"{style.bold(plural(summary['clusters'], 'cluster'))}: {plural(summary['dropped'], 'document')} "
-        f"({relations}; {size_of(summary['dropped_bytes'])}) can go, {summary['kept']:,} stay"
+        f"({relations}; {size_of(summary['dropped_bytes'])}) can go, {staying(summary['kept'])}"
     )
     blocked = sum(cluster.policy_blocked for cluster in result.clusters)
     if blocked:
