@@ -8,13 +8,17 @@ use crate::threads::Cancel;
 /// Buffers for leaving out doubles.
 #[derive(Default)]
 pub struct Distinct {
-    table: Vec<u16>,
-    waiting: Vec<u64>,
+    /// By some of a hash's bits, the last one that came there: its number from 1, or 0.
+    last: Vec<u16>,
+    /// For each hash the one that was there before it.
+    before: Vec<u16>,
+    /// Those that found another in their place.
+    met: Vec<u16>,
     sorter: Sorter,
 }
 
-/// Above this many hashes sorting is as fast as a table that has left the cache. Their places have 16 bits.
-const TABLE_MOST: usize = 1 << 16;
+/// Above this many hashes sorting is as fast as a table that has left the cache. Their numbers have 16 bits.
+const TABLE_MOST: usize = u16::MAX as usize;
 
 /// Places of the table for each hash, as a power of two. With eight, one hash in seventeen finds its
 /// place taken.
@@ -23,66 +27,66 @@ const SPARSE: u32 = 3;
 impl Distinct {
     /// The distinct ones of `hashes`, in no particular order. Uses up `hashes`.
     pub fn of<'a>(&mut self, hashes: &'a mut Vec<u64>, cancel: &Cancel) -> &'a [u64] {
-        if hashes.len() > TABLE_MOST {
+        if hashes.len() > TABLE_MOST || !self.leave_out_doubles(hashes) {
             self.sorter.sort(hashes, cancel);
             if !cancel.is_set() {
                 hashes.dedup();
             }
-            return hashes;
         }
-        if self.waiting.len() <= hashes.len() {
-            self.waiting.resize(hashes.len() + 1, 0);
-        }
-        let (mut kept, mut waiting) = self.round::<0>(hashes);
-        for round in [Self::round::<16>, Self::round::<32>, Self::round::<48>] {
-            if waiting == 0 {
-                break;
-            }
-            // The front of `hashes` is settled, and behind it there is room for those that wait.
-            let rest = &mut hashes[kept..][..waiting];
-            rest.copy_from_slice(&self.waiting[..waiting]);
-            let (more, left) = round(self, rest);
-            (kept, waiting) = (kept + more, left);
-        }
-        // What waits now is distinct from what was kept, though not from each other.
-        let rest = &mut self.waiting[..waiting];
-        rest.sort_unstable();
-        hashes.truncate(kept);
-        hashes.extend(rest.chunk_by(|left, right| left == right).map(|same| same[0]));
         hashes
     }
 
-    /// Leaves out doubles, as far as one look at the table tells: each hash writes its number to the
-    /// place that its bits from SHIFT on choose, and the last one to come there has it. A hash that
-    /// has its place is new and goes to the front of `hashes`; one that finds its equal there is a
-    /// double; any other waits for the next round, where other bits choose its place. Equal hashes
-    /// fare alike, but for the one that has the place. Nothing branches on the outcome, which no
-    /// predictor could guess, and the table need not be cleared: no place is read that was not written.
-    ///
-    /// Returns how many are new, and how many wait.
-    fn round<const SHIFT: u32>(&mut self, hashes: &mut [u64]) -> (usize, usize) {
-        let places = hashes.len().next_power_of_two() << SPARSE;
-        if self.table.len() < places {
-            self.table.resize(places, 0);
+    /// Leaves out the doubles by a table. Hashes chosen to come to one place would take long: false,
+    /// with nothing done, if they meet too many others.
+    fn leave_out_doubles(&mut self, hashes: &mut Vec<u64>) -> bool {
+        let met = self.place(hashes);
+        let mut left = 4 * hashes.len();
+        let mut doubles = 0;
+        for at in 0..met {
+            let number = self.met[at];
+            let hash = hashes[usize::from(number)];
+            let mut other = self.before[usize::from(number)];
+            while other > 0 && hashes[usize::from(other - 1)] != hash && left > 0 {
+                other = self.before[usize::from(other - 1)];
+                left -= 1;
+            }
+            self.met[doubles] = number;
+            doubles += usize::from(other > 0);
         }
-        let table = &mut self.table[..places];
-        // The compiler sees that this is below the length.
-        let place = |hash: u64| (hash >> SHIFT) as usize & (places - 1);
-        for (number, &hash) in hashes.iter().enumerate() {
-            table[place(hash)] = number as u16;
+        if left == 0 {
+            return false;
         }
-        let (waiting, mut kept, mut wait) = (&mut self.waiting[..hashes.len() + 1], 0, 0);
-        for number in 0..hashes.len() {
-            let hash = hashes[number];
-            // Whoever has the place comes later or is this one, so it is not overwritten yet.
-            let owner = usize::from(table[place(hash)]);
-            let differs = hashes[owner] != hash;
-            waiting[wait] = hash;
-            wait += usize::from(differs);
-            hashes[kept] = hash;
-            kept += usize::from(owner == number);
+        // From the last to the first, so that what takes a double's place is none itself.
+        for &double in self.met[..doubles].iter().rev() {
+            hashes.swap_remove(usize::from(double));
         }
-        (kept, wait)
+        true
+    }
+
+    /// Puts each hash's number into the table; returns how many found their place taken. Nothing
+    /// branches on that, which no predictor could guess.
+    fn place(&mut self, hashes: &[u64]) -> usize {
+        let count = hashes.len();
+        let places = count.next_power_of_two() << SPARSE;
+        self.last.clear();
+        self.last.resize(places, 0);
+        if self.before.len() < count {
+            self.before.resize(count, 0);
+            self.met.resize(count, 0);
+        }
+        // The compiler sees that places are below the length, and that all of these are as long.
+        let last = &mut self.last[..places];
+        let (before, met) = (&mut self.before[..count], &mut self.met[..count]);
+        let mut taken = 0;
+        for (number, (&hash, before)) in (0u16..).zip(hashes.iter().zip(before)) {
+            let last = &mut last[hash as usize & (places - 1)];
+            let other = *last;
+            *last = number + 1;
+            *before = other;
+            met[taken] = number;
+            taken += usize::from(other > 0);
+        }
+        taken
     }
 }
 
@@ -272,6 +276,17 @@ mod tests {
         let cancel = Cancel::new();
         let mut same: Vec<u64> = (0..1000).map(|i| 0x1234_1234_1234_0000 + i % 500).collect();
         assert_eq!(Distinct::default().of(&mut same.clone(), &cancel).len(), 500);
+        // All in one place of the table, with and without doubles among them, in runs and in turn.
+        for (count, distinct) in [(20, 20), (20, 5), (5_000, 5_000), (5_000, 2_500), (60_000, 3)] {
+            let in_turn: Vec<u64> = (0..count).map(|i| ((i % distinct) << 40) | 77).collect();
+            let in_runs: Vec<u64> =
+                (0..count).map(|i| ((i * distinct / count) << 40) | 77).collect();
+            for hashes in [in_turn, in_runs] {
+                let mut found = Distinct::default().of(&mut hashes.clone(), &cancel).to_vec();
+                found.sort_unstable();
+                assert!(found.into_iter().eq((0..distinct).map(|i| (i << 40) | 77)));
+            }
+        }
         let mut lookup = Lookup::default();
         lookup.build(&same[..500]);
         assert_eq!(lookup.count(&same[100..600]), 500);

@@ -75,7 +75,7 @@ impl Shingles {
             if cancel.is_set() {
                 return;
             }
-            let found = token_starts(stretch, base, pending, &mut self.starts);
+            let found = token_starts(self.level, stretch, base, pending, &mut self.starts);
             base += stretch.len();
             self.tokens += found;
             pending += found;
@@ -122,9 +122,26 @@ impl Shingles {
 }
 
 /// Writes to starts[count..] where tokens begin: behind each space of `part`, which stands at `base`
-/// in the text. Returns how many there are; at least one more place follows them.
+/// in the text. Returns how many there are; at least one more place follows them. The CPU must have
+/// `level`.
 #[inline(always)]
-fn token_starts(part: &[u8], base: usize, count: usize, starts: &mut Vec<usize>) -> usize {
+fn token_starts(
+    level: Level,
+    part: &[u8],
+    base: usize,
+    count: usize,
+    starts: &mut Vec<usize>,
+) -> usize {
+    match level {
+        // SAFETY: the caller found these instructions.
+        #[cfg(all(has_avx512, target_arch = "x86_64"))]
+        Level::Avx512 => unsafe { avx512::token_starts(part, base, count, starts) },
+        _ => starts_by_spaces(part, base, count, starts),
+    }
+}
+
+#[inline(always)]
+fn starts_by_spaces(part: &[u8], base: usize, count: usize, starts: &mut Vec<usize>) -> usize {
     let first = count;
     let mut count = count;
     let mut base = base + 1;
@@ -170,6 +187,55 @@ fn spaces(block: &[u8]) -> u64 {
     block.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte == b' '))
 }
 
+#[cfg(all(has_avx512, target_arch = "x86_64"))]
+#[allow(clippy::incompatible_msrv)] // build.rs sets has_avx512 only where the compiler has these
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    /// `super::token_starts`: the places of the spaces are packed, and made starts eight at a time.
+    ///
+    /// # Safety
+    /// The CPU must have Level::Avx512.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt,bmi1,bmi2")]
+    pub unsafe fn token_starts(
+        part: &[u8],
+        base: usize,
+        first: usize,
+        starts: &mut Vec<usize>,
+    ) -> usize {
+        let numbers: [u8; 64] = std::array::from_fn(|place| place as u8);
+        // SAFETY: `numbers` holds 64.
+        let numbers = unsafe { _mm512_loadu_epi8(numbers.as_ptr().cast()) };
+        let mut count = first;
+        let mut base = base + 1;
+        for block in part.chunks(64) {
+            if starts.len() < count + 80 {
+                starts.resize(2 * count + 256, 0);
+            }
+            // SAFETY: bytes behind the block are not touched.
+            let bytes =
+                unsafe { _mm512_maskz_loadu_epi8(!0 >> (64 - block.len()), block.as_ptr().cast()) };
+            let spaces = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b' ' as i8));
+            let mut places = _mm512_maskz_compress_epi8(spaces, numbers);
+            let end = count + spaces.count_ones() as usize;
+            let from = _mm512_set1_epi64(base as i64);
+            while count < end {
+                let eight = _mm512_cvtepu8_epi64(_mm512_castsi512_si128(places));
+                let to = &mut starts[count..count + 8];
+                // SAFETY: there is room for eight, of which the last may be overwritten.
+                unsafe {
+                    _mm512_storeu_epi64(to.as_mut_ptr().cast(), _mm512_add_epi64(eight, from));
+                }
+                places = _mm512_alignr_epi64::<1>(_mm512_setzero_si512(), places);
+                count += 8;
+            }
+            count = end;
+            base += block.len();
+        }
+        count - first
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,9 +264,11 @@ mod tests {
     fn starts_in_every_place_of_a_block() {
         for word in 1..70 {
             let text = vec!["x".repeat(word); 9].join(" ");
-            let mut starts = Vec::new();
-            assert_eq!(token_starts(text.as_bytes(), 7, 1, &mut starts), 8);
-            assert!(starts[1..9].iter().copied().eq((1..9).map(|i| 7 + i * (word + 1))));
+            for level in Level::available() {
+                let mut starts = Vec::new();
+                assert_eq!(token_starts(level, text.as_bytes(), 7, 1, &mut starts), 8);
+                assert!(starts[1..9].iter().copied().eq((1..9).map(|i| 7 + i * (word + 1))));
+            }
         }
     }
 

@@ -25,12 +25,16 @@ pub const SECRET_BYTES: [u8; 192] = [
 /// What `SECRET` is.
 pub type Secret = [u64; 16];
 
-/// The first 128 bytes of the secret, as little-endian words.
+/// The first 128 bytes of the secret as words, in the machine's own order of bytes.
 pub const SECRET: Secret = {
     let mut words = [0; 16];
     let mut i = 0;
-    while i < 8 * words.len() {
-        words[i / 8] |= (SECRET_BYTES[i] as u64) << (i % 8 * 8);
+    while i < words.len() {
+        let (_, rest) = SECRET_BYTES.split_at(8 * i);
+        words[i] = match rest.first_chunk() {
+            Some(bytes) => u64::from_ne_bytes(*bytes),
+            None => unreachable!(),
+        };
         i += 1;
     }
     words
@@ -62,52 +66,60 @@ fn other(bytes: &[u8]) -> u64 {
 }
 
 /// 17 to 64 bytes. Lengths of shingles lie on both sides of 32, in no order that a branch predictor
-/// could learn, so the two steps for longer input are always computed and masked out.
+/// could learn, so the two steps for longer input are always computed: for shorter input of the words
+/// of the secret they are mixed with, which gives zero.
 #[inline(always)]
 fn to_64(bytes: &[u8], secret: &Secret) -> u64 {
     let len = bytes.len();
-    // All ones if len > 32, else zero; from an `if` the compiler would make the branch again.
-    let mask = ((32 - len as i64) >> 63) as u64;
-    let (second, third) = (16 & mask as usize, len.wrapping_sub(32) & mask as usize);
-    let inner = mix(bytes, second, secret, 4).wrapping_add(mix(bytes, third, secret, 6));
-    let outer = mix(bytes, 0, secret, 0).wrapping_add(mix(bytes, len - 16, secret, 2));
+    debug_assert!((17..=64).contains(&len));
+    let (text, none) = (bytes.as_ptr(), secret.as_ptr().cast::<u8>());
+    // SAFETY: 16 + 16 and len - 32 + 32 are at most len where len > 32; the secret holds 128 bytes.
+    let (second, third) = unsafe {
+        if len > 32 {
+            (text.add(16), text.add(len - 32))
+        } else {
+            (none.add(8 * 4), none.add(8 * 6))
+        }
+    };
+    // SAFETY: len is at least 16, and the others as just chosen.
+    let (outer, inner) = unsafe {
+        let outer = mix(text, secret, 0).wrapping_add(mix(text.add(len - 16), secret, 2));
+        (outer, mix(second, secret, 4).wrapping_add(mix(third, secret, 6)))
+    };
     let sum = (len as u64).wrapping_mul(PRIME64_1);
-    avalanche(sum.wrapping_add(outer).wrapping_add(inner & mask))
+    avalanche(sum.wrapping_add(outer).wrapping_add(inner))
 }
 
 /// 65 to 128 bytes.
 #[inline(always)]
 fn to_128(bytes: &[u8], secret: &Secret) -> u64 {
     let len = bytes.len();
+    debug_assert!((65..=128).contains(&len));
     let mut sum = (len as u64).wrapping_mul(PRIME64_1);
-    if len > 96 {
-        sum = sum.wrapping_add(mix(bytes, 48, secret, 12)).wrapping_add(mix(
-            bytes,
-            len - 64,
-            secret,
-            14,
-        ));
+    for step in 0..if len > 96 { 4 } else { 3 } {
+        // SAFETY: 16 * step + 16 is at most 64, and so at most len.
+        let (front, back) = unsafe {
+            let text = bytes.as_ptr();
+            (text.add(16 * step), text.add(len - 16 * (step + 1)))
+        };
+        // SAFETY: 16 bytes are at both, as just said.
+        let pair = unsafe { (mix(front, secret, 4 * step), mix(back, secret, 4 * step + 2)) };
+        sum = sum.wrapping_add(pair.0).wrapping_add(pair.1);
     }
-    sum =
-        sum.wrapping_add(mix(bytes, 32, secret, 8)).wrapping_add(mix(bytes, len - 48, secret, 10));
-    sum = sum.wrapping_add(mix(bytes, 16, secret, 4)).wrapping_add(mix(bytes, len - 32, secret, 6));
-    sum = sum.wrapping_add(mix(bytes, 0, secret, 0)).wrapping_add(mix(bytes, len - 16, secret, 2));
     avalanche(sum)
 }
 
 /// The specification's mix of 16 bytes with 16 bytes of the secret (from `word` on).
+///
+/// # Safety
+/// 16 bytes from `at` on must be readable. (Checked indexing costs 15 % of all hashing.)
 #[inline(always)]
-fn mix(bytes: &[u8], at: usize, secret: &Secret, word: usize) -> u64 {
-    debug_assert!(at + 16 <= bytes.len());
-    // SAFETY: both callers pass offsets with at + 16 <= len for the lengths that `hash` sends them
-    // (to_64: len - 32 only where len > 32, else 0). Checked indexing costs 15 % of all hashing.
-    let (low, high) = unsafe {
-        let from = bytes.as_ptr().add(at).cast::<u64>();
-        (from.read_unaligned(), from.add(1).read_unaligned())
-    };
-    let low = u64::from_le(low) ^ secret[word];
-    let high = u64::from_le(high) ^ secret[word + 1];
-    folded(low, high)
+unsafe fn mix(at: *const u8, secret: &Secret, word: usize) -> u64 {
+    let at = at.cast::<u64>();
+    // SAFETY: the caller's promise.
+    let (low, high) = unsafe { (at.read_unaligned(), at.add(1).read_unaligned()) };
+    let (low, high) = (low ^ secret[word], high ^ secret[word + 1]);
+    folded(u64::from_le(low), u64::from_le(high))
 }
 
 /// The product, its halves folded into one.
