@@ -154,6 +154,12 @@ def test_what_html_cannot_hold_is_a_visible_escape() -> None:
     assert Tree(f"<p>{as_name('caf' + chr(0xDCE9))}</p>").root.text == r"caf\xe9"
 
 
+def test_a_name_is_on_one_line() -> None:
+    shown = Tree(f"<p>{as_name('a' + chr(10) + 'b' + chr(9))}</p>").root
+    assert shown.text == "a\nb\t"
+    assert [span.attributes["data-c"] for span in shown.all("span")] == [r"\n", r"\t"]
+
+
 @pytest.mark.parametrize("char", ["\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\r"])
 def test_a_character_that_hides_or_acts_is_isolated_and_named(char: str) -> None:
     [span] = Tree(f"<p>{marked('a' + char + 'b')}</p>").root.all("span", "c")

@@ -207,3 +207,35 @@ def test_texts_can_be_read_without_scripts(driver: Any, address: str) -> None:
         assert "x149" in sides[0].text and "Stays" in pair.text
     finally:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_one_pair_is_open_that_shows_what_differs(driver: Any, tmp_path: Path) -> None:
+    texts = {
+        "a": prose(1, 20),
+        "b": prose(1, 20),
+        "c": prose(2, 40),
+        "d": f"{prose(2, 40)} more",
+        "e": f"{prose(2, 40)} m",
+    }
+    write_page(dedup.find_duplicates(texts), tmp_path / "r.html")
+    address = (tmp_path / "r.html").as_uri()
+    is_open = "return [...document.querySelectorAll('.pair[open]')].map(e => e.id)"
+    driver.get(address)
+    wait(driver, "document.querySelector('.text')")
+    (one,) = driver.execute_script(is_open)
+    assert driver.find_element("css selector", f"#{one} .text").is_displayed()
+    assert "difference" in driver.find_element("css selector", f"#{one} summary").text
+    other = driver.execute_script("return [...document.querySelectorAll('.pair:not([open])')].map(e => e.id)")[-1]
+    driver.get("about:blank")
+    driver.get(f"{address}#{other}")
+    assert driver.execute_script(is_open) == [other]
+
+
+def test_a_line_break_in_a_name_is_seen(driver: Any, tmp_path: Path) -> None:
+    write_page(dedup.find_duplicates({"a\nb": prose(1, 20), "c": f"{prose(1, 20)} more"}), tmp_path / "r.html")
+    driver.get((tmp_path / "r.html").as_uri())
+    name = driver.find_element("css selector", ".members .id")
+    assert name.get_property("textContent") == "a\nb"
+    drawn = "return getComputedStyle(arguments[0].querySelector('.c'), '::before').content"
+    assert driver.execute_script(drawn, name) == r'"\\n"'
+    assert name.size["height"] < 30, "it is one line"

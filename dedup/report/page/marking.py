@@ -47,6 +47,16 @@ def _coded(char: str, *, before_newline: bool) -> str:
 
 def as_name(id: str) -> Markup:
     r"""An id, a path or what was said of one: on one line, with bytes that aren't UTF-8 as ``\xNN``."""
-    parts = re.split("([\udc80-\udcff])", id)
-    shown = (f'<span class="c">\\x{ord(p) - 0xDC00:02x}</span>' if at % 2 else marked(p) for at, p in enumerate(parts))
-    return Markup("".join(shown))
+    parts = re.split("([\n\t\udc80-\udcff])", id)
+    return Markup("".join(_in_name(part) if at % 2 else marked(part) for at, part in enumerate(parts)))
+
+
+def _in_name(char: str) -> str:
+    if char in "\n\t":
+        return f'<span class="c one" data-c="{code_of(char)}">{char}</span>'
+    return f'<span class="c">\\x{ord(char) - 0xDC00:02x}</span>'
+
+
+def as_line(text: str) -> Markup:
+    """A piece of a text, or what was said of it, where line breaks are spaces."""
+    return Markup(marked(text))

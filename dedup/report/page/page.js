@@ -31,6 +31,9 @@
   };
   addEventListener("hashchange", openTarget);
   openTarget();
+  // One pair is open, so that it can be seen what the others have to show.
+  const first = all(".pair").find((pair) => /^\d/.test(pair.querySelector("summary").textContent));
+  if (first && !location.hash) first.open = true;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.matches("input[type=search]");

@@ -7,7 +7,7 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from dedup.report.page.marking import as_name
+from dedup.report.page.marking import as_line, as_name
 from dedup.report.style import name_of, size_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"name": as_name, "plain": name_of, "size": size_of, "n": "{:,}".format}
+    environment.filters |= {"name": as_name, "line": as_line, "plain": name_of, "size": size_of, "n": "{:,}".format}
     return environment
 
 
