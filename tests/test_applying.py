@@ -341,6 +341,18 @@ def test_what_is_said_names_each_file_once_and_as_a_result_does(tmp_path: Path, 
     assert f"2 files left alone:\n{left}" in run_dedup("apply", "r.jsonl").stdout.decode()
 
 
+def test_other_names_of_what_goes_are_said(tmp_path: Path, run_dedup: Callable[..., Run]) -> None:
+    """One name moves; by the others the text is still there. A cleaned corpus has none of them."""
+    write_tree(tmp_path / "in", {"k.txt": f"{TEXT} more", "b\udcff.txt": TEXT})
+    os.link(tmp_path / "in" / "b\udcff.txt", tmp_path / "in" / "c.txt")
+    run_dedup("scan", "in", "-o", "r.jsonl")
+    said = run_dedup("apply", "r.jsonl").stdout.decode()
+    assert "1 other name of them stays:\n  in/c.txt: the same file as in/b\\xff.txt\n" in said
+    run = run_dedup("apply", "r.jsonl", "-o", "clean", "--yes")
+    assert run.status == 0 and os.listdir(tmp_path / "clean") == ["k.txt"]
+    assert "not copied: 1 same-file\n  in/c.txt: the same file as in/b\\xff.txt\n" in run.stdout.decode()
+
+
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
 

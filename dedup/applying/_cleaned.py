@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dedup.applying._apply import LeftAlone
@@ -183,6 +183,7 @@ class _LookingOver:
         """Take note of a file that is copied, or of why it isn't."""
         names = (found.id, *(name for name, _ in found.others))
         if not self._gone_files.isdisjoint(names):
+            self._other_names(names)
             return
         try:
             spot = self._plan.roots.spot(found.id)
@@ -209,6 +210,13 @@ class _LookingOver:
         self.cleaned.copies.append(copy)
         if not gone:
             self.cleaned.bytes += info.st_size
+
+    def _other_names(self, names: Sequence[str]) -> None:
+        """Take note of the names by which a file that goes is there, too."""
+        gone = min(self._gone_files.intersection(names), key=id_key)
+        for name in names:
+            if self._parts(name) != self._parts(gone):  # the same place by another spelling is no other name
+                self.cleaned.not_copied.append(Skipped(name, Reason.SAME_FILE, f"the same file as {gone}"))
 
     def _parts(self, path: str) -> tuple[str, ...]:
         """Where a file is in the cleaned corpus: below its only folder as in that, else below its whole path."""

@@ -11,6 +11,7 @@ import click
 from dedup.cli import exits
 from dedup.cli.progress import ProgressLine
 from dedup.errors import SettingsError
+from dedup.model import Reason
 from dedup.report.clean import visible
 from dedup.report.style import plural
 
@@ -133,6 +134,7 @@ def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most
     where = f" to {visible(quarantine)}" if quarantine else ""
     lines = [f"{plural(len(applied.moved), 'file')} ({applied.bytes:,} bytes) {verb}{where}"]
     lines += for_whom(applied.moved, most)
+    lines += _other_names(plan, applied, most)
     if applied.earlier:
         lines.append(f"{plural(applied.earlier, 'file')} had been moved before")
     if plan.records:
@@ -146,6 +148,19 @@ def _lines(plan: Plan, applied: Applied, yes: bool, quarantine: str | None, most
     elif applied.moved:
         lines.append(f"to take it back: dedup undo {visible(quarantine or '')}")
     return lines
+
+
+def _other_names(plan: Plan, applied: Applied, most: int | None) -> list[str]:
+    """Names by which a file that goes is there, too: they stay, and with them its text."""
+    from dedup.writers import visible as as_written
+
+    moved = {f"the same file as {as_written(gone.id)}" for gone, _ in applied.moved}
+    others = [item for item in plan.result.skipped if item.reason is Reason.SAME_FILE and item.detail in moved]
+    if not others:
+        return []
+    named = [f"  {visible(item.id)}: {visible(item.detail)}" for item in others[:most]]
+    said = "1 other name of them stays:" if len(others) == 1 else f"{len(others):,} other names of them stay:"
+    return [said, *named, *more(len(others), most)]
 
 
 def more(count: int, most: int | None) -> list[str]:
