@@ -52,7 +52,7 @@ def sketch_texts(
     sample_bits: int,
     keep_forms: bool,
     threads: int,
-) -> tuple[bytes, I64, U32, U32, U64, U64, U64, I64]:
+) -> tuple[memoryview, I64, U32, U32, U64, U64, U64, I64]:
     """All of the above in one pass, without keeping the full sets.
 
     (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests

@@ -119,7 +119,7 @@ fn newlines(bytes: &[u8]) -> usize {
 /// Reads lines, of which the last may lack its newline.
 pub fn records(chunk: &[u8], names: Names) -> Records {
     let mut found = Records::default();
-    found.texts.values = spare::bytes(chunk.len());
+    found.texts.values = spare::BYTES.take(chunk.len());
     let mut first = 0;
     while first < chunk.len() {
         let end =

@@ -6,6 +6,7 @@ use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
 use crate::shingles::Shingles;
 use crate::simd::Level;
+use crate::spare;
 use crate::stages::{rows, text_pieces, Lists};
 use crate::texts::{Error, Texts};
 use crate::threads::{Cancel, Workers};
@@ -50,7 +51,7 @@ pub fn sketch_texts(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Vec<Piece>, Error> {
-    let pieces = text_pieces(texts);
+    let pieces = text_pieces(texts, workers);
     let columns = rows(columns.tokens, &pieces, 1)
         .into_iter()
         .zip(rows(columns.shingles, &pieces, 1))
@@ -64,8 +65,10 @@ pub fn sketch_texts(
         |sketcher, (piece, columns)| {
             let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
             let mut out: Piece = Default::default();
-            out.0.values.reserve(if settings.keep_forms { bytes } else { 0 });
-            out.1.values.reserve((bytes / 5) >> settings.sample_bits);
+            if settings.keep_forms {
+                out.0.values = spare::BYTES.take(bytes);
+            }
+            out.1.values = spare::HASHES.take((bytes / 5) >> settings.sample_bits);
             let rows =
                 columns.tokens.iter_mut().zip(columns.shingles).zip(columns.digests.chunks_mut(2));
             for (row, (text, ((tokens, shingles), digest))) in piece.zip(rows).enumerate() {

@@ -3,33 +3,46 @@
 
 use std::sync::Mutex;
 
-static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// Buffers that nobody uses at the moment.
+pub struct Spare<T>(Mutex<Vec<Vec<T>>>);
 
-/// Bytes kept at most, of all buffers and of one.
+/// Those for texts.
+pub static BYTES: Spare<u8> = Spare(Mutex::new(Vec::new()));
+/// Those for hashes.
+pub static HASHES: Spare<u64> = Spare(Mutex::new(Vec::new()));
+
+/// Bytes kept at most, of all buffers of a kind and of one.
 const IN_ALL: usize = 48 << 20;
 const IN_ONE: usize = 16 << 20;
 
-/// An empty buffer with room for so many bytes: the smallest that has it, or a new one.
-pub fn bytes(room: usize) -> Vec<u8> {
-    // A fork while another thread held this lock leaves it locked in the child: do without.
-    let taken = SPARE.try_lock().ok().and_then(|mut spare| {
-        let fitting = spare.iter().enumerate().filter(|(_, bytes)| bytes.capacity() >= room);
-        let best = fitting.min_by_key(|(_, bytes)| bytes.capacity())?.0;
-        Some(spare.swap_remove(best))
-    });
-    taken.unwrap_or_else(|| Vec::with_capacity(room))
-}
+impl<T> Spare<T> {
+    /// An empty buffer with room for so many values: the smallest that has it, or a new one.
+    pub fn take(&self, room: usize) -> Vec<T> {
+        // A fork while another thread held this lock leaves it locked in the child: do without.
+        let taken = self.0.try_lock().ok().and_then(|mut spare| {
+            let fitting =
+                spare.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= room.max(1));
+            let best = fitting.min_by_key(|(_, buffer)| buffer.capacity())?.0;
+            Some(spare.swap_remove(best))
+        });
+        taken.unwrap_or_else(|| Vec::with_capacity(room))
+    }
 
-/// Whoever has no use for a buffer any more gives it back.
-pub fn give_back(mut bytes: Vec<u8>) {
-    bytes.clear();
-    if (1..=IN_ONE).contains(&bytes.capacity()) {
-        if let Ok(mut spare) = SPARE.try_lock() {
-            spare.push(bytes);
-            while spare.iter().map(Vec::capacity).sum::<usize>() > IN_ALL {
-                spare.remove(0); // the one that nobody asked for the longest, or nearly
+    /// Whoever has no use for a buffer any more gives it back.
+    pub fn give_back(&self, mut buffer: Vec<T>) {
+        buffer.clear();
+        if (1..=IN_ONE).contains(&Self::bytes(&buffer)) {
+            if let Ok(mut spare) = self.0.try_lock() {
+                spare.push(buffer);
+                while spare.iter().map(Self::bytes).sum::<usize>() > IN_ALL {
+                    spare.remove(0); // the one that nobody asked for the longest, or nearly
+                }
             }
         }
+    }
+
+    fn bytes(buffer: &Vec<T>) -> usize {
+        buffer.capacity() * size_of::<T>()
     }
 }
 
@@ -39,17 +52,23 @@ mod tests {
 
     #[test]
     fn there_is_room_and_nothing_else() {
+        there_is_room(&BYTES, b't');
+        there_is_room(&HASHES, 7);
+    }
+
+    fn there_is_room<T: Copy>(spare: &Spare<T>, value: T) {
         for round in 0..20 {
-            let mut all: Vec<_> = (0..6).map(|i| bytes(1000 * i * round)).collect();
+            let mut all: Vec<_> = (0..6).map(|i| spare.take(1000 * i * round)).collect();
             for (i, buffer) in all.iter_mut().enumerate() {
                 assert!(buffer.is_empty() && buffer.capacity() >= 1000 * i * round);
-                buffer.extend_from_slice(b"text");
+                buffer.extend_from_slice(&[value; 4]);
             }
-            all.into_iter().for_each(give_back);
+            all.into_iter().for_each(|buffer| spare.give_back(buffer));
         }
-        (0..9).for_each(|_| give_back(Vec::with_capacity(IN_ONE)));
-        give_back(Vec::with_capacity(IN_ONE + 1));
-        let kept: Vec<usize> = SPARE.lock().unwrap().iter().map(Vec::capacity).collect();
+        let most = IN_ONE / size_of::<T>();
+        (0..9).for_each(|_| spare.give_back(Vec::with_capacity(most)));
+        spare.give_back(Vec::with_capacity(most + 1));
+        let kept: Vec<usize> = spare.0.lock().unwrap().iter().map(Spare::bytes).collect();
         assert!(kept.iter().all(|&bytes| bytes <= IN_ONE) && kept.iter().sum::<usize>() <= IN_ALL);
     }
 }

@@ -39,10 +39,12 @@ impl<T: Copy> Lists<T> {
     }
 }
 
-/// Pieces of the texts, each with its rows of the output columns.
-pub(crate) fn text_pieces(texts: &Texts) -> Vec<Range<usize>> {
+/// Pieces of the texts, each with its rows of the output columns. One for one thread, so that nothing
+/// must be joined.
+pub(crate) fn text_pieces(texts: &Texts, workers: &Workers) -> Vec<Range<usize>> {
+    let size = if workers.count() > 1 { PIECE } else { usize::MAX };
     // Even an empty text costs something.
-    pieces(texts.count(), PIECE, |text| texts.size(text) + 64)
+    pieces(texts.count(), size, |text| texts.size(text) + 64)
 }
 
 /// The rows of a column that belong to each piece, `width` values a row.
@@ -71,7 +73,7 @@ pub fn normal_forms(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<Vec<Lists<u8>>, Error> {
-    let pieces = text_pieces(texts);
+    let pieces = text_pieces(texts, workers);
     let tokens = rows(tokens, &pieces, 1);
     let state = || (Normalizer::new(Level::detect()), Vec::new());
     let items = pieces.into_iter().zip(tokens).collect();
@@ -98,7 +100,7 @@ pub fn shingle_sets(
     cancel: &Cancel,
 ) -> Result<Vec<Lists<u64>>, Error> {
     let state = || (Shingles::new(Level::detect()), Sorter::default(), Vec::new(), Vec::new());
-    workers.map(text_pieces(normal), state, |(shingles, sorter, sorted, spare), piece| {
+    workers.map(text_pieces(normal, workers), state, |(shingles, sorter, sorted, spare), piece| {
         let mut sets = Lists::default();
         for text in piece {
             let form = normal.checked(text, spare)?;
@@ -121,7 +123,7 @@ pub fn exact_digests(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let pieces = text_pieces(texts);
+    let pieces = text_pieces(texts, workers);
     let digests = rows(digests, &pieces, 2);
     let items = pieces.into_iter().zip(digests).collect();
     workers.map(items, Vec::new, |spare, (piece, digests)| {

@@ -6,14 +6,28 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
 use super::convert::{bad, buffer, i64s, join, offsets, slice_of, Array};
-use crate::spare;
+use crate::spare::{self, Spare};
 use crate::stages::Lists;
 use crate::texts::{SharedBytes, Source, Texts};
 use crate::threads::Workers;
 
-/// Bytes of the kernel's own that nobody can change; their memory is used again when they go.
+/// What the kernel made and nobody can change; the memory is used again when this goes.
 #[pyclass(frozen, module = "dedup._core")]
-pub(super) struct Made(Vec<u8>);
+pub(super) struct Made(Values);
+
+enum Values {
+    Bytes(Vec<u8>),
+    Hashes(Vec<u64>),
+}
+
+impl Values {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Values::Bytes(bytes) => bytes,
+            Values::Hashes(hashes) => bytes_of(hashes),
+        }
+    }
+}
 
 #[pymethods]
 impl Made {
@@ -24,7 +38,7 @@ impl Made {
         view: *mut ffi::Py_buffer,
         flags: std::ffi::c_int,
     ) -> PyResult<()> {
-        let bytes = &slf.get().0;
+        let bytes = slf.get().0.bytes();
         let (start, length) = (bytes.as_ptr().cast_mut().cast(), bytes.len() as ffi::Py_ssize_t);
         // SAFETY: as asked for; the object, of which the view holds a reference, keeps the bytes where
         // they are, and says that they are read-only.
@@ -37,13 +51,16 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        spare::give_back(std::mem::take(&mut self.0));
+        match &mut self.0 {
+            Values::Bytes(bytes) => spare::BYTES.give_back(std::mem::take(bytes)),
+            Values::Hashes(hashes) => spare::HASHES.give_back(std::mem::take(hashes)),
+        }
     }
 }
 
-/// These bytes as a `memoryview`.
-pub(super) fn made(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyMemoryView>> {
-    PyMemoryView::from(Bound::new(py, Made(bytes))?.as_any())
+/// These values as a `memoryview` of bytes.
+fn made(py: Python<'_>, values: Values) -> PyResult<Bound<'_, PyMemoryView>> {
+    PyMemoryView::from(Bound::new(py, Made(values))?.as_any())
 }
 
 /// The argument that holds the bytes of all texts, kept alive.
@@ -100,43 +117,45 @@ impl Lent {
 /// The texts of all pieces end to end, and their offsets.
 pub(super) fn joined_texts<'py>(
     py: Python<'py>,
-    mut pieces: Vec<Lists<u8>>,
+    pieces: Vec<Lists<u8>>,
     workers: &Workers,
 ) -> PyResult<(Bound<'py, PyMemoryView>, Array<'py>)> {
     let ends = offsets(py, &pieces.iter().collect::<Vec<_>>())?;
-    let values = match &mut pieces[..] {
-        [piece] => std::mem::take(&mut piece.values),
-        _ => {
-            let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
-            joined(py, &parts, workers)?
-        }
-    };
-    pieces.into_iter().for_each(|piece| spare::give_back(piece.values));
-    Ok((made(py, values)?, ends))
+    Ok((made(py, Values::Bytes(joined(py, pieces, &spare::BYTES, workers)?))?, ends))
 }
 
 /// The hashes of all pieces as one array, and their offsets.
 pub(super) fn joined_hashes<'py>(
     py: Python<'py>,
-    pieces: &[&Lists<u64>],
+    pieces: Vec<Lists<u64>>,
     workers: &Workers,
 ) -> PyResult<(Array<'py>, Array<'py>)> {
-    let bytes = |piece: &&Lists<u64>| {
-        let values = &piece.values[..];
-        // SAFETY: any number is so many bytes.
-        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-    };
-    let all = made(py, joined(py, &pieces.iter().map(bytes).collect::<Vec<_>>(), workers)?)?;
-    let array = py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?;
-    Ok((array, offsets(py, pieces)?))
+    let ends = offsets(py, &pieces.iter().collect::<Vec<_>>())?;
+    let all = made(py, Values::Hashes(joined(py, pieces, &spare::HASHES, workers)?))?;
+    Ok((py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?, ends))
 }
 
-/// The parts end to end, in memory that was used before.
-fn joined(py: Python<'_>, parts: &[&[u8]], workers: &Workers) -> PyResult<Vec<u8>> {
-    let size = parts.iter().map(|part| part.len()).sum();
-    let mut values = spare::bytes(size);
-    join(py, parts, &mut values.spare_capacity_mut()[..size], workers)?;
+/// The values of all pieces end to end: those of the only one, or in memory that was used before.
+fn joined<T: Copy + Send + Sync>(
+    py: Python<'_>,
+    mut pieces: Vec<Lists<T>>,
+    spare: &Spare<T>,
+    workers: &Workers,
+) -> PyResult<Vec<T>> {
+    if let [piece] = &mut pieces[..] {
+        return Ok(std::mem::take(&mut piece.values));
+    }
+    let size = pieces.iter().map(|piece| piece.values.len()).sum();
+    let mut values = spare.take(size);
+    let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
+    join(py, &parts, &mut values.spare_capacity_mut()[..size], workers)?;
     // SAFETY: `join` has written all of them.
     unsafe { values.set_len(size) };
+    pieces.into_iter().for_each(|piece| spare.give_back(piece.values));
     Ok(values)
+}
+
+fn bytes_of(hashes: &[u64]) -> &[u8] {
+    // SAFETY: any number is so many bytes.
+    unsafe { std::slice::from_raw_parts(hashes.as_ptr().cast(), size_of_val(hashes)) }
 }

@@ -205,14 +205,14 @@ pub(super) fn offsets<'py, T>(py: Python<'py>, pieces: &[&Lists<T>]) -> PyResult
 }
 
 /// The parts end to end in `to`, which has room for exactly them.
-pub(super) fn join(
+pub(super) fn join<T: Copy + Send + Sync>(
     py: Python<'_>,
-    parts: &[&[u8]],
-    mut to: &mut [MaybeUninit<u8>],
+    parts: &[&[T]],
+    mut to: &mut [MaybeUninit<T>],
     workers: &Workers,
 ) -> PyResult<()> {
     let mut items = Vec::with_capacity(parts.len());
-    let bytes = to.len();
+    let bytes = size_of_val(to);
     for from in parts {
         let (part, rest) = to.split_at_mut(from.len());
         // In stretches, between which the cancel flag is looked at.
@@ -225,7 +225,7 @@ pub(super) fn join(
             || (),
             |_, (to, from)| {
                 // SAFETY: what is initialised may be seen as what may not be.
-                to.copy_from_slice(unsafe { &*(from as *const [u8] as *const [MaybeUninit<u8>]) });
+                to.copy_from_slice(unsafe { &*(from as *const [T] as *const [MaybeUninit<T>]) });
                 if cancel.is_set() {
                     Err(Error::Cancelled)
                 } else {

@@ -9,9 +9,9 @@ mod convert;
 mod search;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView};
 
-use self::blobs::{joined_hashes, Blob};
+use self::blobs::{joined_hashes, joined_texts, Blob};
 use self::convert::*;
 use crate::equal;
 use crate::forms::Forms;
@@ -60,7 +60,7 @@ fn shingle_hashes<'py>(
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
     let pieces =
         run(py, texts.total(), |cancel| stages::shingle_sets(&texts, shingle, &workers, cancel))?;
-    joined_hashes(py, &pieces.iter().collect::<Vec<_>>(), &workers)
+    joined_hashes(py, pieces, &workers)
 }
 
 #[pyfunction]
@@ -141,7 +141,7 @@ fn band_hashes<'py>(
 }
 
 type Sketches<'py> = (
-    Bound<'py, PyBytes>,
+    Bound<'py, PyMemoryView>,
     Array<'py>,
     Array<'py>,
     Array<'py>,
@@ -188,9 +188,9 @@ fn sketch_texts<'py>(
     let pieces = run(py, texts.total() + 64 * count, |cancel| {
         sketch::sketch_texts(&texts, settings, columns, &workers, cancel)
     })?;
-    let (forms, samples): (Vec<_>, Vec<_>) = pieces.iter().map(|(f, s)| (f, s)).unzip();
-    let (normal, ends) = joined_bytes(py, &forms, &workers)?;
-    let (values, sample_ends) = joined_hashes(py, &samples, &workers)?;
+    let (forms, samples) = pieces.into_iter().unzip();
+    let (normal, ends) = joined_texts(py, forms, &workers)?;
+    let (values, sample_ends) = joined_hashes(py, samples, &workers)?;
     let columns = (tokens.array, shingles.array, digests.array, hashes.array);
     Ok((normal, ends, columns.0, columns.1, columns.2, columns.3, values, sample_ends))
 }
