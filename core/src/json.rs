@@ -237,3 +237,26 @@ fn specials(block: &[u8; 16]) -> u32 {
         _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)) as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_before_a_special_byte_is_copied() {
+        for length in (0..140).chain([1000]) {
+            let plain: Vec<u8> = (0..length).map(|byte| b'#' + byte as u8 % 50).collect();
+            for special in [b'"', b'\\', 0, 31] {
+                for first in 0..3.min(length + 1) {
+                    let line = [&plain[..], &[special], &plain[..length.min(40)]].concat();
+                    let mut to = b"there".to_vec();
+                    assert_eq!(copied(&line, first, &mut to), Some(length));
+                    assert_eq!(to, [b"there", &plain[first..]].concat());
+                }
+            }
+            let mut to = Vec::new();
+            assert_eq!(copied(&plain, 0, &mut to), None);
+            assert_eq!(to, plain);
+        }
+    }
+}
