@@ -123,7 +123,7 @@ class Catalog:
         """
         row = len(self)
         key = id_key(id)
-        self._ids.append(key)
+        self._ids.push_all(key)
         self._id_ends.push(len(self._ids))
         if not id.isascii() and key.decode("utf-8", "surrogateescape") != id:
             self._odd_ids[row] = id
@@ -132,7 +132,7 @@ class Catalog:
         self._offset.push(offset)
         self._length.push(length)
         self._bytes.push(size)
-        self._digests.append(digest)
+        self._digests.push_all(digest)
         if time is not None:
             self._times[row] = time
         if field is not None:

@@ -67,17 +67,17 @@ class Spool:
 
     def append(self, data: Buffer) -> None:
         """Add bytes at the end, while no buffer that was given before is in use."""
+        if self.has_room(len(data)):
+            self._memory += data
+            return
         with self._named_errors():
-            if self._file is None and not self.has_room(len(data)):
+            if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")  # noqa: SIM115 (kept open)
                 weakref.finalize(self, self._file.close)
                 self._file.write(self._memory)
                 self._memory = bytearray()
-            if self._file is None:
-                self._memory += data
-            else:
-                self._file.write(data)
-                self._map = None
+            self._file.write(data)
+            self._map = None
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more would still be in memory."""
@@ -139,7 +139,7 @@ class Column(Generic[Number]):
         self._size: int = np.dtype(kind).itemsize * (width or 1)
         self._pending: array[int] = array(_CODES[np.dtype(kind).str[1:]])
         self._values: NDArray[Number] | None = None
-        self._bytes = 0
+        self._bytes = 0  # of rows that aren't pending
 
     def append(self, rows: NDArray[Any] | Buffer) -> None:
         """Add rows at the end, numbers of this kind or their bytes."""
@@ -154,13 +154,19 @@ class Column(Generic[Number]):
     def push(self, number: int) -> None:
         """Add one number at the end."""
         self._pending.append(number)
-        self._bytes += self._pending.itemsize
-        if len(self._pending) == _PENDING:
+        if len(self._pending) >= _PENDING:
+            self._flush()
+
+    def push_all(self, rows: bytes) -> None:
+        """Add the bytes of a few rows at the end."""
+        self._pending.frombytes(rows)
+        if len(self._pending) >= _PENDING:
             self._flush()
 
     def _flush(self) -> None:
         if self._pending:
             self._values = None
+            self._bytes += len(self._pending) * self._pending.itemsize
             self._spool.append(self._pending.tobytes())
             del self._pending[:]
 
@@ -177,7 +183,7 @@ class Column(Generic[Number]):
         return self._spool.in_file
 
     def __len__(self) -> int:
-        return self._bytes // self._size
+        return (self._bytes + len(self._pending) * self._pending.itemsize) // self._size
 
     def __getitem__(self, row: int) -> int:
         return int(self.values()[row])

@@ -60,9 +60,10 @@ class Documents:
             OwnResult: it is a result of ours.
             Refused: it can't be read.
         """
-        raw, time = self.raw(name, follow=follow)
+        reader = reader_of(last_part(name), self._settings.format)
+        raw, time = self._raw(name, reader, follow=follow)
         try:
-            text, how = self.text(name, raw)
+            text, how = self._text(name, reader, raw)
         except Refused as refusal:
             refusal.size = len(raw)
             raise
@@ -75,7 +76,9 @@ class Documents:
             OwnResult: it is a result of ours.
             Refused: it can't be read.
         """
-        reader = reader_of(last_part(name), self._settings.format)
+        return self._raw(name, reader_of(last_part(name), self._settings.format), follow=follow)
+
+    def _raw(self, name: str, reader: Reader | None, *, follow: bool) -> tuple[bytes, float]:
         if reader and reader.missing:
             raise Refused(Reason.NO_READER, reader.missing)
         opened, info = open_regular(name, follow=follow)
@@ -89,7 +92,9 @@ class Documents:
         Raises:
             Refused: they have none.
         """
-        reader = reader_of(last_part(name), self._settings.format)
+        return self._text(name, reader_of(last_part(name), self._settings.format), raw)
+
+    def _text(self, name: str, reader: Reader | None, raw: bytes) -> tuple[bytes, How | None]:
         if reader is None:
             return read_as(raw)
         how = None

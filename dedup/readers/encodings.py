@@ -21,6 +21,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_ANY_MARK = tuple(mark for mark, _ in _MARKS)
 _LEAST_TO_GUESS = 32  # bytes; of fewer nobody can tell
 _MOST_TO_GUESS = 1 << 16  # bytes that the detector sees, from where the text stops being ASCII
 _GOOD_FOR_BAD = 10  # so many characters beyond ASCII must be good UTF-8 for each place that is not
@@ -52,7 +53,9 @@ class How(NamedTuple):
 
 def mark_of(raw: bytes) -> tuple[bytes, str] | None:
     """The byte order mark that some bytes begin with, and the encoding it stands for."""
-    return next((mark for mark in _MARKS if raw.startswith(mark[0])), None)
+    if not raw.startswith(_ANY_MARK):
+        return None
+    return next(mark for mark in _MARKS if raw.startswith(mark[0]))
 
 
 def to_utf8(raw: bytes, *, declares: bool = False) -> tuple[bytes, How | None]:
