@@ -17,7 +17,7 @@ from dedup._arrays import I64, Texts, encode
 from dedup.catalog import Catalog, Source
 from dedup.errors import InputError, SettingsError
 from dedup.model import Document
-from dedup.readers.arrow import joined_columns
+from dedup.readers.arrow import as_large_strings, joined_columns
 from dedup.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DATASET_ROWS = 1000
 
-Row: TypeAlias = "str | tuple[str, str] | Document | Mapping[str, Any] | None"
+Row: TypeAlias = "str | tuple[object, str | None] | Document | Mapping[str, Any] | None"
 
 
 class ArrowStream(Protocol):
@@ -34,7 +34,7 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-Documents: TypeAlias = "Iterable[Row] | Mapping[str, str] | ArrowStream"
+Documents: TypeAlias = "Iterable[Row] | Mapping[Any, str | None] | ArrowStream"
 
 
 class _Strings(Protocol):
@@ -151,8 +151,8 @@ def _document(position: int, row: Row, settings: Settings) -> Document:
             return Document(str(position), row)
         case None:
             return Document(str(position), "")
-        case (str(id), str(text)):
-            return Document(id, text)
+        case (id, str() | None as text):
+            return Document(_id(id, position), text or "")
         case Mapping():
             return _record(position, row, settings)
     raise SettingsError(
@@ -293,7 +293,7 @@ def _large_strings(column: pa.Array, position: int) -> pa.LargeStringArray:
         raise SettingsError(
             f"the column is {column.type}; it must hold text\nName the column of texts: Settings(text_field=...)"
         )
-    column = column.cast(pa.large_string())
+    column = as_large_strings(column)
     if column.null_count:
         column = column.fill_null("")
     try:

@@ -307,6 +307,35 @@ def test_arrow_keeps_its_compression_and_batches(ending: str, compression: str |
     assert filtered(raw, Settings(format="arrow")) == raw
 
 
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_an_arrow_file_is_read_from_its_footer(compression: str | None) -> None:
+    """As other writers make them: before the first record batch polars has something else than a stream."""
+    texts = [f"text {n} " * 30 for n in range(20)]
+    raw = packed(pa.table({"text": texts}), "arrow", compression)
+    assert raw[8:12] == b"\xff\xff\xff\xff"
+    odd = raw[:8] + b"\x04\0\0\0\xf2\xff\xff\xff" + raw[16:]
+    assert filtered(odd, Settings(format="arrow")) == raw
+    none = packed(pa.table({"text": pa.array([], pa.string())}), "arrow", compression)
+    assert unpacked(filtered(none, Settings(format="arrow")), "arrow").num_rows == 0
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_what_polars_writes_is_let_through(tmp_path: Path, compression: str) -> None:
+    polars = pytest.importorskip("polars")
+    texts = ["one two", "three four", "ONE two!", None]
+    frame = polars.DataFrame(
+        {"text": texts, "kind": polars.Series(texts, dtype=polars.Categorical), "list": [["x" * 20], [], None, [None]]}
+    )
+    for name in ("text", "kind"):
+        settings = Settings(text_field=name, format="arrow")
+        frame.write_ipc(tmp_path / "a.arrow", compression=compression)
+        out = polars.read_ipc(io.BytesIO(filtered((tmp_path / "a.arrow").read_bytes(), settings)))
+        assert out.equals(frame[[0, 1, 3]])
+        frame.write_ipc_stream(tmp_path / "a.arrows", compression=compression)
+        out = polars.read_ipc_stream(io.BytesIO(filtered((tmp_path / "a.arrows").read_bytes(), settings)))
+        assert out.equals(frame[[0, 1, 3]])
+
+
 def test_a_column_of_that_name_is_refused() -> None:
     for ending, format in KINDS.items():
         with pytest.raises(InputError, match="a column 'dedup' already"):

@@ -38,6 +38,9 @@ def test_lists_generators_mappings_and_records_are_taken() -> None:
     pairs = [(id, text or "") for id, text in zip(IDS, TEXTS, strict=True)]
     expected(dedup.find_duplicates(pairs))
     expected(dedup.find_duplicates(dict(pairs)))
+    expected(dedup.find_duplicates(dict(zip(IDS, TEXTS, strict=True))))
+    expected(dedup.find_duplicates(dict(enumerate(TEXTS))), POSITIONS)
+    expected(dedup.find_duplicates(enumerate(TEXTS)), POSITIONS)
     expected(dedup.find_duplicates([dedup.Document(id, text) for id, text in pairs]))
     records = [{"body": text, "name": id} for id, text in zip(IDS, TEXTS, strict=True)]
     expected(dedup.find_duplicates(records, dedup.Settings(text_field="body", id_field="name")))
@@ -99,12 +102,15 @@ class TestArrow:
             "large": plain.cast(pa.large_string()),
             "view": pa.array(TEXTS, pa.string_view()),
             "dictionary": plain.dictionary_encode(),
+            "categories": pa.DictionaryArray.from_arrays(
+                plain.dictionary_encode().indices, plain.dictionary_encode().dictionary.cast(pa.string_view())
+            ),
             "chunks": pa.chunked_array([TEXTS[:1], [], TEXTS[1:4], TEXTS[4:]]),
             "slice": pa.array(["before", *TEXTS, "after"]).slice(1, len(TEXTS)),
             "table": pa.table({"text": TEXTS, "other": [1] * len(TEXTS)}),
         }
 
-    @pytest.mark.parametrize("kind", ["array", "large", "view", "dictionary", "chunks", "slice", "table"])
+    @pytest.mark.parametrize("kind", ["array", "large", "view", "dictionary", "categories", "chunks", "slice", "table"])
     def test_columns_of_every_layout(self, kind: str) -> None:
         expected(dedup.find_duplicates(self.columns()[kind]), POSITIONS)
 

@@ -210,9 +210,17 @@ def text_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
 
 def large_strings(column: pa.Array) -> pa.Array:
     """Texts of any layout as large_string; null is an empty text."""
-    pa = importlib.import_module("pyarrow")
-    column = column.cast(pa.large_string())
+    column = as_large_strings(column)
     return column.fill_null(scalar_of(b"")) if column.null_count else column
+
+
+def as_large_strings(column: pa.Array) -> pa.Array:
+    """Texts of any layout as large_string."""
+    pa = importlib.import_module("pyarrow")
+    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+        values = column.dictionary.cast(pa.large_string())  # pyarrow looks no views up (26)
+        column = pa.DictionaryArray.from_arrays(column.indices, values, safe=False)
+    return column.cast(pa.large_string())
 
 
 def scalar_of(text: bytes) -> pa.Scalar:

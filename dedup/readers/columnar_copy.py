@@ -184,6 +184,7 @@ def _copy_ipc(stream: io.BufferedReader, out: Counting, choice: _Choice) -> None
     pa, ipc = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.ipc")
     is_file = stream.peek(6)[:6] == b"ARROW1"
     with damage("arrow"):
+        reader = open_ipc(stream)  # which sees whether the end of a file is sound
         options = ipc.IpcWriteOptions(compression=_codec_of(stream, is_file))
         stream.seek(0)
         reader = open_ipc(stream)
@@ -198,12 +199,36 @@ def _copy_ipc(stream: io.BufferedReader, out: Counting, choice: _Choice) -> None
 
 def _codec_of(stream: io.BufferedReader, is_file: bool) -> str | None:
     """How the first record batch is compressed, which pyarrow doesn't say."""
-    ipc = importlib.import_module("pyarrow.ipc")
-    stream.seek(8 if is_file else 0)
-    for message in ipc.MessageReader.open_stream(stream):
+    try:
+        header = _first_in_file(stream) if is_file else _first_in_stream(stream)
+        return None if header is None else _codec_in(header)
+    except (struct.error, IndexError):
+        raise ValueError("an offset that leads nowhere") from None
+
+
+def _first_in_stream(stream: io.BufferedReader) -> bytes | None:
+    """The header of the first record batch of a stream; None if it has no batch."""
+    stream.seek(0)
+    for message in importlib.import_module("pyarrow.ipc").MessageReader.open_stream(stream):
         if message.type == "record batch":
-            return _codec_in(message.metadata.to_pybytes())
+            header: bytes = message.metadata.to_pybytes()
+            return header
     return None
+
+
+def _first_in_file(stream: io.BufferedReader) -> bytes | None:
+    """The same of a file, from where its footer says: what polars writes before that is no stream."""
+    end = stream.seek(-10, io.SEEK_END)  # the length of the footer, and the six bytes of ARROW1
+    length = int.from_bytes(stream.read(4), "little")
+    stream.seek(max(0, end - length))
+    footer = stream.read(length)
+    batches = _field(footer, struct.unpack_from("<I", footer)[0], 3)
+    if batches is None or not struct.unpack_from("<I", footer, _there(footer, batches))[0]:
+        return None
+    offset, length = struct.unpack_from("<qi", footer, _there(footer, batches) + 4)
+    stream.seek(max(0, offset))
+    header = stream.read(max(0, length))
+    return header[8 if header.startswith(b"\xff\xff\xff\xff") else 4 :]
 
 
 def _codec_in(message: bytes) -> str | None:
