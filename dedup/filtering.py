@@ -37,6 +37,7 @@ class Counts:
             reason. against_short: references that are too short to be looked for in larger records.
         streaming: whether each was decided at once.
         forgotten: kept records that there was no more memory for; only of a stream without end.
+        why_not: of the first that was not compared, where it is known; for people, and not in the metrics.
     """
 
     documents: int
@@ -55,10 +56,13 @@ class Counts:
     against_short: int = 0
     streaming: bool = False
     forgotten: int = 0
+    why_not: str | None = None
 
     def as_record(self) -> dict[str, Any]:
         """As the metrics file has it."""
-        return asdict(self)
+        record = asdict(self)
+        del record["why_not"]
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ def _write(decided: _Decided, out: IO[bytes], emit: Emit) -> Counts:
             # Behind each is its newline, which the last line of all may lack.
             size = cut(whole_lines(open_again(source)), counting, starts, starts + lengths + 1, alone=emit == "dropped")
     ended = next((item for item in skipped if item.line is None and item.reason is not Reason.NO_TEXT), None)
+    without = [item for item in skipped if item is not ended]
     others = (item for item in catalog.skipped if STDIN not in (item.id, item.path))
     documents = next((item.documents for item in catalog.inputs if item.path == STDIN), 0)
     return Counts(
@@ -134,7 +139,7 @@ def _write(decided: _Decided, out: IO[bytes], emit: Emit) -> Counts:
         exact=decided.relations["exact"],
         near=decided.relations["near"],
         contained=decided.relations["contained"],
-        not_compared=dict(sorted(Counter(item.reason.value for item in skipped if item is not ended).items())),
+        not_compared=dict(sorted(Counter(item.reason.value for item in without).items())),
         bytes_in=size,
         bytes_out=counting.size,
         cut_off=ended.detail if ended else None,
@@ -142,6 +147,7 @@ def _write(decided: _Decided, out: IO[bytes], emit: Emit) -> Counts:
         against=len(catalog) - documents,
         against_not_read=not_read(others),
         against_short=decided.references.short if decided.references else 0,
+        why_not=min(without, key=lambda item: item.line or 0).detail if without else None,
     )
 
 

@@ -176,6 +176,28 @@ def test_metrics_are_the_counts(run_dedup: Callable[..., Run], tmp_path: Path) -
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("stdin", "options", "said"),
+    [
+        (
+            b'{"body":"a b"}\n{"body":"a b"}\n',
+            [],
+            "no record has a text: no field 'text'; its fields are body (line 1); name ",
+        ),
+        (b'{"text":"a b"}\n{"text":null}\n[]\n', [], "line 2: the field 'text' is null, not a text\n"),
+        (b"id;text\n1;a b\n", ["--format", "csv"], "no column 'text'; its columns are id;text; say --delimiter ';'"),
+    ],
+)
+def test_why_something_was_not_compared(
+    run_dedup: Callable[..., Run], stdin: bytes, options: list[str], said: str
+) -> None:
+    """A field by another name lets everything through: then it must be seen what is wrong."""
+    run = run_dedup("filter", *options, input=stdin)
+
+    assert (run.status, run.stdout) == (3, stdin)
+    assert f"dedup: the first of them: {said}" in run.talk
+
+
 def test_metrics_into_no_folder_are_refused_before_any_work(run_dedup: Callable[..., Run]) -> None:
     run = run_dedup("filter", "--metrics", "nowhere/m.json", input=b"".join(LINES))
 

@@ -262,7 +262,7 @@ def talk_of(counts: Counts, emit: str, *, against: bool) -> list[str]:
 
     left = sum(counts.not_compared.values())
     relations = ", ".join(f"{getattr(counts, name):,} {name}" for name in ("exact", "near", "contained"))
-    lines = [f"{counts.documents:,} records: {counts.kept:,} kept, {counts.dropped:,} dropped ({relations})"]
+    lines = [f"{counted(counts.documents, 'record')}: {counts.kept:,} kept, {counts.dropped:,} dropped ({relations})"]
     if counts.against or counts.against_not_read:
         option = "--against" if against else "--protect"
         lines.append(f"compared with {counted(counts.against, 'document')} of {option}")
@@ -275,6 +275,8 @@ def talk_of(counts: Counts, emit: str, *, against: bool) -> list[str]:
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in counts.not_compared.items())
         where = "left out, as they aren't dropped" if emit == "dropped" else "passed on as they are"
         lines.append(f"{left:,} more without a text ({reasons}): {where}")
+        if counts.why_not:
+            lines.append(f"the first of them: {visible(counts.why_not)}")
     if counts.against_short:
         lines.append(
             f"{counted(counts.against_short, 'reference')} too short: records that only contain one stay "
