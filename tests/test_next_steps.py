@@ -17,7 +17,7 @@ TEXT = prose(1, 80)
 
 def suggested(run: Run) -> list[str]:
     """The commands below ``next:``, without what is said of them."""
-    lines = run.stdout.decode().split("next:\n", 1)[1].splitlines()
+    lines = (run.stdout or run.stderr).decode().split("next:\n", 1)[1].splitlines()
     return [line.split("  # ")[0].strip() for line in lines if line]
 
 
@@ -55,6 +55,29 @@ def test_each_command_works_and_gives_this_result(
     found = parse((tmp_path / "result.jsonl").read_bytes())
     assert found[0]["settings"] == expected[0]["settings"]
     assert found[-1] == expected[-1]
+
+
+def test_what_can_be_done_with_a_result_file_is_suggested(
+    run_dedup: Callable[..., Run], tmp_path: Path, temporary: Path
+) -> None:
+    rows = [{"text": TEXT}, {"text": TEXT + " more"}]
+    (tmp_path / "in.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    _, report, apply = suggested(run_dedup("scan", "in.jsonl", "-o", "a b.jsonl"))
+    assert typed(report, tmp_path, temporary).returncode == 0
+    assert (tmp_path / "a b.html").read_bytes().startswith(b"<!doctype html>")
+    before = (tmp_path / "in.jsonl").read_bytes()
+    done = typed(apply, tmp_path, temporary)
+    assert done.returncode == 0 and b"1 document (" in done.stdout and not (tmp_path / "cleaned").exists()
+    assert (tmp_path / "in.jsonl").read_bytes() == before
+    (tmp_path / "in").mkdir()
+    for name, text in (("a.txt", TEXT), ("b.txt", TEXT + " more")):
+        (tmp_path / "in" / name).write_text(text)
+    _, apply = suggested(run_dedup("scan", "in", "-o", "a.html", "-o", "a.jsonl"))
+    assert apply == "dedup apply a.jsonl"
+    assert b"1 file (" in typed(apply, tmp_path, temporary).stdout
+    assert len(suggested(run_dedup("scan", "in.jsonl", "-o", "a.csv"))) == 1
+    (tmp_path / "none.jsonl").write_bytes(b'{"text":"a"}\n')
+    assert b"next:" not in run_dedup("scan", "none.jsonl", "-o", "n.jsonl").stderr
 
 
 def test_what_cannot_be_typed_is_not_suggested(run_dedup: Callable[..., Run], tmp_path: Path) -> None:

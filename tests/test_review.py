@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -320,7 +322,7 @@ def test_decisions_may_be_kept_elsewhere(result: Path) -> None:
     with served(result, "--decisions", "mine.jsonl") as server:
         server.decide(0, "both")
         end = server.ask("POST", "finish")[1]["end"]
-        assert f"dedup apply {result} --decisions mine.jsonl" in end
+        assert f"dedup apply {shlex.quote(str(result))} --decisions mine.jsonl" in html.unescape(end)
     assert decided(result.parent / "mine.jsonl") == {"near-c.txt": "both"}
     assert not os.path.exists(decisions_path(result))
 

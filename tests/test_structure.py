@@ -54,7 +54,7 @@ def test_imports_go_down_only() -> None:
     pytest.importorskip("importlinter")
 
     run = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-cache"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dedup.model import Drop, Kept, Relation
@@ -13,20 +14,40 @@ if TYPE_CHECKING:
     from dedup.result import Result
 
 _STDIN = "-"
+_LOOKED_AT = 1000  # dropped documents, to see whether there are files among them
 _READING = ("text_field", "id_field", "format", "delimiter")
 
 
-def next_steps(result: Result, inputs: Sequence[str], *, written: bool) -> Iterator[tuple[str, str]]:
-    """Each command, and what it is good for."""
+def next_steps(result: Result, inputs: Sequence[str], *, written: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each command, and what it is good for; ``written`` are the files that the scan has written."""
     pair = next((pair for pair in _pairs(result) if all(map(_can_be_named, pair))), None)
     if pair:
         yield " ".join(["dedup diff", *map(_spec, pair), *_flags(result.settings, _READING)]), "all that differs"
     named = _STDIN not in inputs and all(map(_can_be_typed, (*inputs, *result.protect)))
+    if written and named and result.clusters:
+        yield from _with_result(result, written)
     if not written and named and result.summary["documents"]:
         flags = _flags(result.settings, Settings.__dataclass_fields__)
         protected = [f"--protect {_argument(path)}" for path in result.protect]
         command = ["dedup scan", *map(_argument, inputs), *flags, *protected, "-o result.jsonl"]
         yield " ".join(command), "keeps this result"
+
+
+def _with_result(result: Result, written: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What can be done with a result file, if there is one."""
+    file = next(
+        (path for path in written if path.endswith((".jsonl", ".ndjson", ".json")) and _can_be_typed(path)), None
+    )
+    if file is None:
+        return
+    if not any(path.endswith(".html") for path in written):
+        page = _argument(f"{file.rpartition('.')[0]}.html")
+        yield f"dedup report {_argument(file)} -o {page}", "a page of all that differs"
+    drops = islice((drop for cluster in result.clusters for drop in cluster.drops), _LOOKED_AT)
+    if all(drop.place.is_record for drop in drops):
+        yield f"dedup apply {_argument(file)} -o cleaned/", "what a cleaned corpus would have; nothing is written yet"
+    else:
+        yield f"dedup apply {_argument(file)}", "which files could go; nothing is moved yet"
 
 
 def _pairs(result: Result) -> Iterator[list[Kept | Drop]]:

@@ -190,7 +190,7 @@ def _next_step(result: Result, style: Style, inputs: Sequence[str], written: Seq
     yield ""
     for path in written:
         yield f"written: {name_of(path)}"
-    steps = list(next_steps(result, inputs, written=bool(written)))
+    steps = list(next_steps(result, inputs, written=written))
     if steps:
         yield style.dim("next:")
     for command, why in steps:
