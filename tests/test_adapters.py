@@ -84,6 +84,10 @@ def test_polars(corpus: list[dict[str, Any]], kept: list[str]) -> None:
     assert frame.lazy().dedup.keep().filter(pl.col("id") == kept[3]).collect()["id"].to_list() == [kept[3]]
     assert frame.filter(pl.col("text").dedup.is_kept())["id"].to_list() == kept
     assert frame.dedup.result().kept_ids() == kept
+    texts = frame["text"]
+    assert frame.filter(texts.dedup.is_kept())["id"].to_list() == kept and texts.dedup.is_kept().name == "text"
+    assert texts.dedup.keep().equals(texts.filter(texts.dedup.is_kept()))
+    assert texts.cast(pl.Categorical).dedup.is_kept().equals(texts.dedup.is_kept())
     relations = frame.dedup.relations()
     assert relations.filter("kept")["id"].to_list() == kept
     assert relations.filter(~pl.col("kept"))["relation"].null_count() == 0

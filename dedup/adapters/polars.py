@@ -1,4 +1,4 @@
-"""dedup for polars: ``df.dedup``, ``lazy.dedup`` and ``pl.col("text").dedup``, once this module is imported.
+"""dedup for polars: ``df.dedup``, ``lazy.dedup``, ``series.dedup`` and ``pl.col("text").dedup``, once it is imported.
 
 >>> import polars as pl
 >>> import dedup.adapters.polars
@@ -57,6 +57,22 @@ class LazyNamespace:
         )
 
 
+@pl.api.register_series_namespace("dedup")
+class SeriesNamespace:
+    """Copies among the texts of a Series."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+
+    def is_kept(self, settings: Settings | None = None, *, threads: int | None = None) -> pl.Series:
+        """Whether each text stays."""
+        return pl.Series(self._texts.name, find_duplicates(self._texts, settings, threads=threads).keep_mask())
+
+    def keep(self, settings: Settings | None = None, *, threads: int | None = None) -> pl.Series:
+        """The texts that stay, in their order."""
+        return self._texts.filter(self.is_kept(settings, threads=threads))
+
+
 @pl.api.register_expr_namespace("dedup")
 class ExprNamespace:
     """Copies among the texts of a column."""
@@ -67,7 +83,7 @@ class ExprNamespace:
     def is_kept(self, settings: Settings | None = None, *, threads: int | None = None) -> pl.Expr:
         """Whether each row stays; the whole column is one corpus (or each group, in a group_by context)."""
         return self._column.map_batches(
-            lambda texts: pl.Series(texts.name, find_duplicates(texts, settings, threads=threads).keep_mask()),
+            lambda texts: SeriesNamespace(texts).is_kept(settings, threads=threads),
             return_dtype=pl.Boolean,
             is_elementwise=False,
             returns_scalar=False,
