@@ -1,5 +1,7 @@
 //! The two functions that do more than a stage: reading records, and the greedy pass.
 
+use std::ops::Range;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
@@ -9,6 +11,7 @@ use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
 use crate::search::{self, Bands, Corpus, Rules, Task};
 use crate::texts::Error;
+use crate::threads::pieces;
 
 /// Keepers, shingles shared with them, four counts, and the columns of a join's pairs.
 type Decided<'py> = (Array<'py>, Array<'py>, [u64; 4], [Array<'py>; 3]);
@@ -76,7 +79,10 @@ pub(super) fn greedy<'py>(
         sample.windows(2).all(|pair| pair[0] < pair[1])
             && sample.last().is_none_or(|&last| last <= u64::MAX >> sample_bits)
     };
-    if !py.detach(|| sample_offsets.windows(2).all(fits)) {
+    let checked = pieces(count, 1 << 12, |_| 1);
+    let check = |piece: Range<usize>| sample_offsets[piece.start..=piece.end].windows(2).all(fits);
+    let check = |(): &mut (), piece| if check(piece) { Ok(()) } else { Err(()) };
+    if py.detach(|| workers.map(checked, || (), check)).is_err() {
         let expected = format!("expected ascending hashes below 2^{}", 64 - sample_bits);
         return Err(bad("samples", expected));
     }

@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lists::{Keys, Lists};
-use super::postings::Numbers;
+use super::numbers::Numbers;
 use super::{Cancelled, Corpus};
 use crate::forms::Spare;
 use crate::shingles::Shingles;
@@ -81,12 +81,16 @@ impl Crowds {
             common[rank as usize] = count;
             rare[rank as usize] = hashes;
         }
-        let numbers = Numbers::new(rare.iter().flatten().copied().collect(), u64::BITS);
-        let parts = workers.map(rare, Vec::new, |hits, hashes| {
-            let mut keys = Vec::with_capacity(hashes.len());
-            numbers.find(hashes.iter().copied(), hits, &mut keys);
-            Ok((vec![keys.len() as u32], keys))
-        })?;
+        let numbers = Numbers::new(rare.iter().flatten().copied().collect());
+        let parts = workers.map(
+            rare,
+            || (),
+            |(), hashes| {
+                let keys: Vec<u32> =
+                    hashes.into_iter().filter_map(|hash| numbers.of(hash)).collect();
+                Ok((vec![keys.len() as u32], keys))
+            },
+        )?;
         let rare = Keys::joined(parts, numbers.count());
         let holders = Lists::new(&rare, |_| true);
         Ok(Crowds { common, rare, holders })

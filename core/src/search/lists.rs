@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::crowds::Crowds;
+use super::NOBODY;
 use crate::simd::prefetch;
 
 /// Of documents, some at a time: how many things each has, and what they are.
@@ -37,20 +38,24 @@ impl Keys {
     }
 
     /// The same of documents that come in this order.
-    pub fn placed(parts: Parts<u32>, order: &[u32], count: usize) -> Keys {
+    pub fn placed(parts: &Parts<u32>, order: &[u32], count: usize) -> Keys {
         let mut starts = vec![0; order.len() + 1];
-        let sizes = || parts.iter().flat_map(|(sizes, _)| sizes).map(|&size| size as usize);
-        for (&rank, size) in order.iter().zip(sizes()) {
-            starts[rank as usize + 1] = size;
+        let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
+        for (&rank, &size) in order.iter().zip(sizes) {
+            starts[rank as usize + 1] = size as usize;
         }
         for rank in 0..order.len() {
             starts[rank + 1] += starts[rank];
         }
         let mut of = vec![0; starts[order.len()]];
-        let mut keys = parts.iter().flat_map(|(_, keys)| keys);
-        for (&rank, size) in order.iter().zip(sizes()) {
-            let place = &mut of[starts[rank as usize]..][..size];
-            place.iter_mut().zip(&mut keys).for_each(|(place, &key)| *place = key);
+        let mut ranks = order.iter();
+        for (sizes, keys) in parts {
+            let mut first = 0;
+            for (&size, &rank) in sizes.iter().zip(&mut ranks) {
+                let last = first + size as usize;
+                of[starts[rank as usize]..][..size as usize].copy_from_slice(&keys[first..last]);
+                first = last;
+            }
         }
         Keys { starts, of, count }
     }
@@ -64,6 +69,17 @@ impl Keys {
     /// How many documents there are.
     pub fn documents(&self) -> u32 {
         self.starts.len().saturating_sub(1) as u32
+    }
+
+    /// For each document the last one before it that has a key in common with it; `NOBODY` if there is none.
+    pub fn last_before(&self) -> Vec<u32> {
+        let mut last = vec![NOBODY; self.count];
+        let before = |rank| {
+            let keys = self.of(rank).iter();
+            let others = keys.map(|&key| std::mem::replace(&mut last[key as usize], rank));
+            others.filter(|&other| other != NOBODY).max().unwrap_or(NOBODY)
+        };
+        (0..self.documents()).map(before).collect()
     }
 
     /// How many documents have each key.

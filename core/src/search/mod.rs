@@ -9,6 +9,8 @@ mod buckets;
 mod corpus;
 mod crowds;
 mod lists;
+mod marks;
+mod numbers;
 mod postings;
 mod rarity;
 mod rules;
@@ -100,6 +102,8 @@ struct Fate {
     compared: usize,
     matches: u64,
     left_out: usize,
+    /// A document of its block, with which it may still be compared, and how many shingles both have.
+    known: Option<(u32, u32)>,
     /// In a join, where there is no best match: all of them.
     pairs: Vec<Pair>,
 }
@@ -122,6 +126,7 @@ pub fn greedy(
         corpus,
         rules,
         task,
+        beside: if workers.count() > 1 { buckets.last_before() } else { Vec::new() },
         sizes: (0..corpus.count()).map(|rank| corpus.size(rank)).collect(),
         neighbours: Neighbours::new(buckets, postings, &crowds),
         crowds,
@@ -147,6 +152,8 @@ struct Pass<'a> {
     /// Distinct shingles of each rank: never more than those of the rank before, but for the first one
     /// that isn't protected.
     sizes: Vec<u32>,
+    /// Of each rank the last one before it in a bucket of its own; empty if there is one thread.
+    beside: Vec<u32>,
     neighbours: Neighbours,
     crowds: Crowds,
     verifier: Verifier,
@@ -219,6 +226,7 @@ impl Pass<'_> {
             for rank in first..block.end.min(first + PIECE as u32) {
                 let mut fate = Fate::default();
                 self.compare(rank, 0, &mut fate, scratch);
+                self.prepare(rank, block.start, &mut fate, scratch);
                 fates.push(fate);
                 if self.cancel.is_set() {
                     return Err(Cancelled);
@@ -227,6 +235,31 @@ impl Pass<'_> {
             Ok(fates)
         })?;
         Ok(fates.into_iter().flatten().collect())
+    }
+
+    /// Compares a document with the one of its block, which starts at `first`, that is likely to be asked for: within
+    /// a block one thread decides, and the others wait. Nothing in a crowd, where hardly any of the many is asked for,
+    /// and nothing large, for it may be in vain.
+    fn prepare(&self, rank: u32, first: u32, fate: &mut Fate, scratch: &mut Scratch) {
+        let Some(&other) = self.beside.get(rank as usize) else { return };
+        if other == NOBODY || other < first || (rank as usize) < self.task.protected {
+            return;
+        }
+        let (size, kept) = self.dropped_and_kept(rank, other);
+        let beside = Neighbour { rank: other, beside: true, rare: 0 };
+        if self.crowds.has(rank)
+            || [rank, other].iter().any(|&rank| verify::is_large(self.corpus, rank))
+            || !self.rules.may_beat(size, size, other, kept, &fate.best)
+            || !self.task.pairs(rank, other)
+            || !self.is_candidate(rank, beside)
+        {
+            return;
+        }
+        let (verifier, scratch) = (&self.verifier, &mut scratch.verify);
+        // Its set is remembered, in case that one is dropped and others are asked for.
+        verifier.prepare(self.corpus, rank, scratch, self.cancel);
+        verifier.load(self.corpus, rank, scratch, self.cancel);
+        fate.known = Some((other, verifier.shared(self.corpus, other, scratch, self.cancel)));
     }
 
     /// Compares a document with its candidates among the documents kept so far, from rank `first` on
@@ -260,12 +293,17 @@ impl Pass<'_> {
                     fate.left_out += 1;
                     continue;
                 }
-                if !std::mem::replace(&mut loaded, true) {
-                    self.verifier.load(self.corpus, rank, &mut scratch.verify, self.cancel);
-                }
                 fate.compared += 1;
-                let shared =
-                    self.verifier.shared(self.corpus, other.rank, &mut scratch.verify, self.cancel);
+                let shared = match fate.known {
+                    Some((known, shared)) if known == other.rank => shared,
+                    _ => {
+                        let (verifier, scratch) = (&self.verifier, &mut scratch.verify);
+                        if !std::mem::replace(&mut loaded, true) {
+                            verifier.load(self.corpus, rank, scratch, self.cancel);
+                        }
+                        verifier.shared(self.corpus, other.rank, scratch, self.cancel)
+                    }
+                };
                 if let Some(found) = self.rules.matched(shared, size, other.rank, kept) {
                     fate.matches += 1;
                     if self.task.join {

@@ -6,9 +6,9 @@
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
 use super::lists::{Keys, Parts};
+use super::marks::Marks;
 use super::rarity::Rarity;
 use super::{Cancelled, Corpus, Rules};
-use crate::large_pages::filled;
 use crate::threads::{Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
@@ -16,6 +16,9 @@ const HITS: usize = 3;
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 1 << 10;
+
+/// Bits for each posted hash: of those that aren't posted one in thirty has a bit that is marked.
+const BITS: usize = if cfg!(test) { 1 } else { 16 };
 
 /// The posted hashes: who posted which, and who holds which.
 pub struct Postings {
@@ -38,9 +41,7 @@ impl Postings {
         let parts = by_piece(order, workers, cancel, |spare, rank, posted| {
             post(corpus, rules, &rarity, rank, spare, posted);
         })?;
-        let mut all = Vec::with_capacity(parts.iter().map(|(_, posted)| posted.len()).sum());
-        parts.iter().for_each(|(_, posted)| all.extend(posted));
-        let numbers = Numbers::new(all, corpus.hash_bits);
+        let marks = Marks::new(parts.iter().map(|(_, posted)| &posted[..]), BITS, corpus.hash_bits);
         let mut needed = vec![0; corpus.count()];
         let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
         for (&rank, _) in order.iter().zip(sizes).filter(|(_, &size)| size > 0) {
@@ -49,18 +50,17 @@ impl Postings {
         }
         let posted = workers.map(parts, Vec::new, |hits, (sizes, posted)| {
             let mut keys = Vec::with_capacity(posted.len());
-            numbers.find(posted.iter().copied(), hits, &mut keys);
+            marks.find(&posted, hits, &mut keys);
             Ok((sizes, keys))
         })?;
-        let held = by_piece(order, workers, cancel, |(spare, hits), rank, keys| {
-            let shared = rarity.shared(corpus, rank, spare);
-            numbers.find(shared.iter().map(|&(_, hash)| hash), hits, keys);
+        let held = by_piece(order, workers, cancel, |hits, rank, keys| {
+            marks.find(corpus.sample(rank), hits, keys);
         })?;
-        let count = numbers.count();
+        let count = marks.count();
         Ok(Postings {
             needed,
-            posted: Keys::placed(posted, order, count),
-            held: Keys::placed(held, order, count),
+            posted: Keys::placed(&posted, order, count),
+            held: Keys::placed(&held, order, count),
         })
     }
 
@@ -99,72 +99,6 @@ fn by_piece<S: Default, R: Send>(
         }
         Ok((sizes, added))
     })
-}
-
-/// Some hashes, numbered.
-pub struct Numbers {
-    /// Ascending.
-    hashes: Vec<u64>,
-    /// Where those with the same leading bits begin.
-    heads: Vec<u32>,
-    heads_shift: u32,
-    /// One bit for each of some more leading bits: most hashes that are looked for end here.
-    bitmap: Vec<u64>,
-    bitmap_shift: u32,
-}
-
-impl Numbers {
-    /// Numbers these hashes, doubles allowed, which are below 2 to `hash_bits`.
-    pub fn new(mut hashes: Vec<u64>, hash_bits: u32) -> Numbers {
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes.shrink_to_fit();
-        assert!(u32::try_from(hashes.len()).is_ok(), "more hashes than 32 bits can count");
-        let head_bits = hashes.len().next_power_of_two().clamp(1 << 6, 1 << 28).trailing_zeros();
-        let heads_shift = hash_bits - head_bits;
-        let bitmap_shift = hash_bits - (head_bits + 4);
-        let mut heads = filled(0u32, (1 << head_bits) + 1);
-        let mut bitmap = filled(0u64, 1 << (head_bits + 4 - 6));
-        for &hash in &hashes {
-            let bit = (hash >> bitmap_shift) as usize;
-            bitmap[bit / 64] |= 1 << (bit % 64);
-            heads[(hash >> heads_shift) as usize + 1] += 1;
-        }
-        for head in 1..heads.len() {
-            heads[head] += heads[head - 1];
-        }
-        Numbers { hashes, heads, heads_shift, bitmap, bitmap_shift }
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.hashes.len()
-    }
-
-    /// Adds the numbers of those of these hashes that have one.
-    pub fn find(
-        &self,
-        hashes: impl ExactSizeIterator<Item = u64>,
-        hits: &mut Vec<u64>,
-        numbers: &mut Vec<u32>,
-    ) {
-        // No branches in the first round: nobody can predict them, and the tables are large.
-        hits.resize(hits.len().max(hashes.len()), 0);
-        let mut count = 0;
-        for hash in hashes {
-            let bit = (hash >> self.bitmap_shift) as usize;
-            hits[count] = hash;
-            count += (self.bitmap[bit / 64] >> (bit % 64) & 1) as usize;
-        }
-        for &hash in &hits[..count] {
-            let head = (hash >> self.heads_shift) as usize;
-            let first = self.heads[head] as usize;
-            let same = &self.hashes[first..self.heads[head + 1] as usize];
-            if let Some(at) = same.iter().position(|&other| other == hash) {
-                numbers.push((first + at) as u32);
-            }
-        }
-    }
 }
 
 /// Adds the postings of one document, unless too few of its hashes occur anywhere else.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Cancelled, Corpus};
+use super::{Cancelled, Corpus, NOBODY};
 use crate::large_pages::filled;
 use crate::simd::prefetch;
 use crate::threads::{Cancel, Workers};
@@ -36,8 +36,7 @@ impl Rarity {
     pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
         let counters = (2 * corpus.samples.len()).next_power_of_two().clamp(1 << 13, 1 << 32);
         let shift = corpus.hash_bits - counters.trailing_zeros();
-        let mut order: Vec<u32> = (0..corpus.count() as u32).collect();
-        order.sort_unstable_by_key(|&rank| corpus.rows[rank as usize]);
+        let order: Vec<u32> = corpus.ranks.iter().copied().filter(|&rank| rank != NOBODY).collect();
         if corpus.in_files {
             return Rarity::in_one_table(corpus, counters, shift, order, cancel);
         }
@@ -47,7 +46,7 @@ impl Rarity {
         let groups = (0..stretches).step_by(group);
         let groups = groups.map(|first| first..stretches.min(first + group)).collect();
         workers.map(groups, Counting::default, |counting, group: Range<usize>| {
-            counting.begin(corpus, &order, group.start * STRETCH, shift);
+            counting.begin(corpus, group.start * STRETCH, shift);
             for stretch in group {
                 if cancel.is_set() {
                     return Err(Cancelled);
@@ -126,14 +125,18 @@ struct Counting {
 
 impl Counting {
     /// Goes to the hash whose counter is `first`.
-    fn begin(&mut self, corpus: &Corpus, order: &[u32], first: usize, shift: u32) {
-        let left = |&rank: &u32| {
-            let span = corpus.span(rank as usize);
+    fn begin(&mut self, corpus: &Corpus, first: usize, shift: u32) {
+        let spans = corpus.sample_offsets.windows(2).zip(corpus.ranks);
+        let left = spans.filter(|&(_, &rank)| rank != NOBODY).map(|(span, _)| {
+            let span = span[0] as usize..span[1] as usize;
             let below = |hash: &u64| ((hash >> shift) as usize) < first;
-            span.start + corpus.samples[span.clone()].partition_point(below)..span.end
-        };
+            match first {
+                0 => span,
+                _ => span.start + corpus.samples[span.clone()].partition_point(below)..span.end,
+            }
+        });
         self.left.clear();
-        self.left.extend(order.iter().map(left));
+        self.left.extend(left);
     }
 
     /// Counts the hashes up to the counter `end`, and says of each what came out.

@@ -60,8 +60,23 @@ impl Verifier {
 
     /// Makes this document the one that `shared` compares with.
     pub fn load(&self, corpus: &Corpus, rank: u32, scratch: &mut Scratch, cancel: &Cancel) {
+        if let Some(set) = self.recall(rank) {
+            return scratch.loaded.build(&set);
+        }
         let form = corpus.forms.get(corpus.row(rank as usize), &mut scratch.spare, cancel);
         scratch.loaded.build(scratch.shingles.set(form, corpus.shingle, cancel));
+    }
+
+    /// Remembers the set of a document, which isn't large.
+    pub fn prepare(&self, corpus: &Corpus, rank: u32, scratch: &mut Scratch, cancel: &Cancel) {
+        if self.recall(rank).is_some() {
+            return;
+        }
+        let form = corpus.forms.get(corpus.row(rank as usize), &mut scratch.spare, cancel);
+        let set = scratch.shingles.set(form, corpus.shingle, cancel);
+        if !cancel.is_set() {
+            self.remember(rank, set);
+        }
     }
 
     /// How many shingles the loaded document and the kept one share.
@@ -72,7 +87,7 @@ impl Verifier {
         scratch: &mut Scratch,
         cancel: &Cancel,
     ) -> u32 {
-        let large = corpus.size(kept as usize) as usize > REMEMBERED;
+        let large = is_large(corpus, kept);
         if let Some(set) = if large { self.recall_large(kept) } else { self.recall(kept) } {
             return if large && set.len() <= LARGE {
                 scratch.loaded.count_ascending(&set)
@@ -89,7 +104,7 @@ impl Verifier {
         if large {
             self.remember_large(kept, set);
         } else {
-            *guarded(&self.cache[kept as usize % PLACES]) = Some((kept, set.into()));
+            self.remember(kept, set);
         }
         scratch.loaded.count(set)
     }
@@ -97,6 +112,10 @@ impl Verifier {
     fn recall(&self, kept: u32) -> Option<Arc<[u64]>> {
         let place = guarded(&self.cache[kept as usize % PLACES]);
         place.as_ref().filter(|(rank, _)| *rank == kept).map(|(_, set)| set.clone())
+    }
+
+    fn remember(&self, kept: u32, set: &[u64]) {
+        *guarded(&self.cache[kept as usize % PLACES]) = Some((kept, set.into()));
     }
 
     fn recall_large(&self, kept: u32) -> Option<Arc<[u64]>> {
@@ -118,6 +137,11 @@ impl Verifier {
             large.remove(0);
         }
     }
+}
+
+/// Whether the set of this document belongs into the cache of large ones.
+pub fn is_large(corpus: &Corpus, rank: u32) -> bool {
+    corpus.size(rank as usize) as usize > REMEMBERED
 }
 
 /// What a lock guards. A thread that panicked while it held the lock left a whole value or none.
