@@ -7,7 +7,8 @@ environment and no file, prints nothing, and raises KeyboardInterrupt within 100
 Wrong shapes, dtypes or offsets raise ValueError; invalid UTF-8 raises ValueError naming the text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,14 @@ def greedy(
     likely to be compared is fetched ahead, which changes no result. Normal forms that are empty are made
     ``again`` from where their documents stand; None if one of these is not what it was.
     """
+
+def lines_of(
+    kinds: NDArray[np.uint8],
+    layouts: Sequence[Sequence[bytes | int]],
+    columns: Sequence[tuple[str, Sequence[Any]]],
+    threads: int,
+) -> bytes | None:
+    """Lines from columns; see `dedup._kernels.LinesOf`."""
 
 def read_records(
     chunk: Buffer, text_field: bytes, id_field: bytes, path: bytes, first_line: int, first_offset: int, threads: int

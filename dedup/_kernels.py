@@ -8,8 +8,11 @@ Two kernels do the same work: the native one in Rust (``dedup._core``) and the r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dedup._arrays import I64, U32, U64, Bools, Buffer, HashSets, Pass, RecordRows, Sketches, Texts
 from dedup.errors import KernelError
@@ -57,6 +60,10 @@ class Kernel(Protocol):
     def read_records(self) -> ReadRecords | None:
         """Reads the plain ones among lines of JSON; None where all are read in Python."""
 
+    @property
+    def lines_of(self) -> LinesOf | None:
+        """Makes lines from columns; None where each is made in Python."""
+
 
 class ReadRecords(Protocol):
     """Finds text and id of each record in whole lines, without building anything else.
@@ -70,6 +77,27 @@ class ReadRecords(Protocol):
     def __call__(
         self, lines: Buffer, text_field: str, id_field: str, path: bytes, line: int, offset: int, *, threads: int
     ) -> RecordRows: ...
+
+
+class LinesOf(Protocol):
+    """Makes lines of text, each of the layout with its number in ``kinds``.
+
+    A layout is a sequence of words, which stand there as they are, and of numbers of columns. A column has a value for
+    each line, and is its kind and what it is made of: ``("whole", [int64[n]])``; ``("share", [float64[n]])``, from 0 to
+    1, as JSON has it; ``("digest", [uint8[n, 16]])``, in hexadecimal digits; ``("text", [bytes, int64[n], int64[n]])``,
+    where each string in UTF-8 begins and ends, as JSON has it; ``("words", [int64[n], words])``, which of the words.
+
+    None if a value is not plain: a text that isn't UTF-8, a number that is written with an exponent.
+    """
+
+    def __call__(
+        self,
+        kinds: NDArray[np.uint8],
+        layouts: Sequence[Sequence[bytes | int]],
+        columns: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        threads: int,
+    ) -> bytes | None: ...
 
 
 class GreedyPass(Protocol):

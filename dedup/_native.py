@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dedup import _core
 from dedup._arrays import (
@@ -114,6 +118,16 @@ class NativeKernel:
             lines, text_field.encode(), id_field.encode(), path, line, offset, threads
         )
         return RecordRows(Texts(texts, text_ends), Texts(ids, id_ends), *found[4:])
+
+    def lines_of(
+        self,
+        kinds: NDArray[np.uint8],
+        layouts: Sequence[Sequence[bytes | int]],
+        columns: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        threads: int,
+    ) -> bytes | None:
+        return _core.lines_of(kinds, layouts, columns, threads)
 
 
 def _columns(places: Places) -> _core.Places:

@@ -53,6 +53,7 @@ class ReferenceKernel:
     name = "reference"
     greedy = None  # the pass in `dedup.cluster` is the reference
     read_records = None  # `dedup.readers.records` is
+    lines_of = None  # `dedup.outcome` has them
 
     def normal_forms(self, texts: Texts, *, threads: int) -> tuple[Texts, U32]:
         forms = [normalize.normal_form(texts.text(row)) for row in range(texts.count)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, NoReturn, TypeAlias
+from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup._arrays import I64, U32, Places, Texts, offsets_of
 from dedup._kernels import Kernel
@@ -61,6 +62,18 @@ class Source:
     def by_row(self) -> bool:
         """Whether its documents are counted in rows."""
         return self.kind == "records" and FORMATS[self.format].by_row
+
+
+class SpotColumns(NamedTuple):
+    """Where documents are, as columns: what `Catalog.spots` says."""
+
+    ids: memoryview
+    bounds: tuple[I64, I64]  # where each id begins and ends in them
+    source: I64  # of each the place of its path among these
+    paths: list[str | None]
+    counted: NDArray[np.str_]  # in "line", "row" or ""
+    numbers: tuple[I64, I64, I64, I64]  # line or row, offset, length, size
+    digests: NDArray[np.uint8]  # uint8[n, 16]
 
 
 class Catalog:
@@ -237,6 +250,30 @@ class Catalog:
                 yield id, path, None, None, None, size, digest, None
             else:
                 yield id, path, line, offset, length, size, digest, None
+
+    def spot_columns(self, rows: I64) -> SpotColumns | None:
+        """The same of many documents as columns; None if there are ids that `ids` doesn't tell from others."""
+        if self._odd_ids:
+            return None
+        ends = self._id_ends.values()
+        sources = self._source.values()[rows]
+        named = np.zeros(len(self.sources), bool)
+        named[sources] = True
+        found = np.flatnonzero(named)
+        source = (np.cumsum(named) - 1)[sources]
+        files = [self.sources[number] for number in found.tolist()]
+        columns = (self._line, self._offset, self._length, self._bytes)
+        numbers = [column.values()[rows].astype(np.int64) for column in columns]
+        by_row = np.array([file.by_row for file in files], bool)[source]
+        return SpotColumns(
+            self._ids.values().data,
+            (ends[rows], ends[rows + 1]),
+            source,
+            [file.path for file in files],
+            np.where(by_row, "row", np.where(numbers[0] == NO_LINE, "", "line")),
+            (numbers[0], numbers[1], numbers[2], numbers[3]),
+            self._digests.values()[rows],
+        )
 
     def span(self, row: int) -> tuple[int, int] | None:
         """Where a record is in its file, in bytes: offset and length; None if that isn't known."""

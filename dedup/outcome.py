@@ -8,53 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dedup._arrays import I64, U32, Bools
+from dedup._kernels import Kernel
 from dedup.catalog import Catalog, Spot
+from dedup.cluster_columns import RELATIONS, ClusterColumns, Scores
 from dedup.exact import Unique, by_id, keep_order
 from dedup.keep import Assignment
 from dedup.model import Cluster, Drop, Kept, Place, Relation
 from dedup.settings import TIMED, Settings
 from dedup.verify import relations
+from dedup.writers import encode_line
 
 _AT_ONCE = 1 << 14  # documents that are made objects, or lines, at a time
-
-# Kinds of scores, as numbers: relations in the order in which a cluster has them.
-_RELATIONS = tuple(Relation)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scores:
-    """How dropped documents relate to those kept for them: a number of `_RELATIONS`, and the exact scores."""
-
-    relation: NDArray[np.uint8]
-    jaccard: NDArray[np.float64]
-    containment: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Some clusters, one after another.
-
-    Attributes:
-        first: number of the first.
-        kept: int64[c], the row that stays of each. blocked: whether its policy wanted another one.
-        sizes: how many documents each drops.
-        dropped: int64[d], their rows, cluster by cluster, by relation, score and id. scores: theirs, in this order.
-    """
-
-    first: int
-    kept: I64
-    blocked: list[bool]
-    sizes: list[int]
-    dropped: I64
-    scores: _Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +38,7 @@ class Outcome:
         unique: their distinct normal forms. assignment: who of these is kept for whom.
         tokens, shingles: uint32[n], of each document.
         protected: bool[n], who stays whatever it matches, if there are such.
+        kernel: makes lines of what it can.
     """
 
     settings: Settings
@@ -76,6 +48,7 @@ class Outcome:
     tokens: U32
     shingles: U32
     protected: Bools | None = None
+    kernel: Kernel | None = None
 
     @cached_property
     def kept_rows(self) -> I64:
@@ -99,8 +72,8 @@ class Outcome:
     @cached_property
     def counts(self) -> dict[Relation, int]:
         """How many documents are dropped by each relation."""
-        found = np.bincount(self._scores(np.flatnonzero(~self.kept)).relation, minlength=len(_RELATIONS))
-        return dict(zip(_RELATIONS, found.tolist(), strict=True))
+        found = np.bincount(self._scores(np.flatnonzero(~self.kept)).relation, minlength=len(RELATIONS))
+        return dict(zip(RELATIONS, found.tolist(), strict=True))
 
     @property
     def cluster_count(self) -> int:
@@ -122,45 +95,64 @@ class Outcome:
             drops = map(
                 Drop,
                 *self._documents(part.dropped),
-                [_RELATIONS[relation] for relation in part.scores.relation.tolist()],
+                [RELATIONS[relation] for relation in part.scores.relation.tolist()],
                 part.scores.jaccard.tolist(),
                 part.scores.containment.tolist(),
             )
-            kept = map(Kept, *self._documents(part.kept), self._protected(part.kept))
-            for place, keep in enumerate(kept):
-                members = tuple(islice(drops, part.sizes[place]))
-                yield Cluster(part.first + place, keep, members, part.blocked[place])
+            kept = map(Kept, *self._documents(part.kept), part.protected.tolist())
+            sizes, blocked = part.sizes.tolist(), part.blocked.tolist()
+            for number, (keep, size, wanted) in enumerate(zip(kept, sizes, blocked, strict=True), part.first):
+                yield Cluster(number, keep, tuple(islice(drops, size)), wanted)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The same as the lines of a result file, each cluster followed by its drops."""
-        for part in self._parts():
-            drops = zip(
-                self._records(part.dropped),
-                [_RELATIONS[relation].value for relation in part.scores.relation.tolist()],
-                part.scores.jaccard.tolist(),
-                part.scores.containment.tolist(),
-                strict=True,
-            )
-            kept = zip(self._records(part.kept), self._protected(part.kept), strict=True)
-            for place, (keep, protected) in enumerate(kept):
-                number, size = part.first + place, part.sizes[place]
-                if protected:
-                    keep["protected"] = True
-                record = {"type": "cluster", "cluster": number, "keep": keep, "dropped": size}
-                if part.blocked[place]:
-                    record["policy_blocked"] = True
-                yield record
-                for drop, relation, jaccard, containment in islice(drops, size):
-                    yield {
-                        "type": "drop",
-                        "cluster": number,
-                        **drop,
-                        "relation": relation,
-                        "jaccard": jaccard,
-                        "containment": containment,
-                    }
+        """The same as records of a result file, each cluster followed by its drops."""
+        return chain.from_iterable(map(self._records_of, self._parts()))
 
-    def _parts(self) -> Iterator[_Part]:
+    def lines(self) -> Iterator[bytes]:
+        """The same as lines of a result file, some at a time."""
+        for part in self._parts():
+            lines = self._natively(part)
+            if lines is None:
+                yield from map(encode_line, self._records_of(part))
+            else:
+                yield lines
+
+    def _records_of(self, part: ClusterColumns) -> Iterator[dict[str, Any]]:
+        drops = zip(
+            self._records(part.dropped),
+            [RELATIONS[relation].value for relation in part.scores.relation.tolist()],
+            part.scores.jaccard.tolist(),
+            part.scores.containment.tolist(),
+            strict=True,
+        )
+        columns = (part.protected.tolist(), part.blocked.tolist(), part.sizes.tolist())
+        kept = zip(self._records(part.kept), *columns, strict=True)
+        for number, (keep, protected, blocked, size) in enumerate(kept, part.first):
+            if protected:
+                keep["protected"] = True
+            record = {"type": "cluster", "cluster": number, "keep": keep, "dropped": size}
+            if blocked:
+                record["policy_blocked"] = True
+            yield record
+            for drop, relation, jaccard, containment in islice(drops, size):
+                yield {
+                    "type": "drop",
+                    "cluster": number,
+                    **drop,
+                    "relation": relation,
+                    "jaccard": jaccard,
+                    "containment": containment,
+                }
+
+    def _natively(self, part: ClusterColumns) -> bytes | None:
+        """The lines of `_records_of`, made by the kernel; None if it makes none, or if some need more care."""
+        if self.kernel is None or self.kernel.lines_of is None or self.settings.keep in TIMED:
+            return None
+        rows = part.rows
+        spots = self.catalog.spot_columns(rows)
+        return spots and part.lines(self.kernel.lines_of, spots, self.tokens[rows], self.shingles[rows])
+
+    def _parts(self) -> Iterator[ClusterColumns]:
         """All clusters, each part with some thousand dropped documents or with one cluster."""
         dropped = np.flatnonzero(~self.kept)
         by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
@@ -176,29 +168,34 @@ class Outcome:
         part_of = np.cumsum(sizes[order] + 1) // _AT_ONCE
         first = 0
         for places in np.split(order, np.flatnonzero(np.diff(part_of)) + 1):
-            rows = np.concatenate([by_keeper[starts[place] :][: sizes[place]] for place in places])
-            in_order, scores = self._in_order(rows, np.repeat(np.arange(len(places)), sizes[places]))
-            blocked = [rank in self.assignment.blocked for rank in self.unique.rank_of[keepers[places]].tolist()]
-            yield _Part(first, keepers[places], blocked, sizes[places].tolist(), in_order, scores)
+            counts = sizes[places]
+            shift = starts[places] - np.cumsum(counts) + counts  # from where a cluster is here to where its rows are
+            rows = by_keeper[np.arange(counts.sum()) + np.repeat(shift, counts)]
+            in_order, scores = self._in_order(rows, np.repeat(np.arange(len(places)), counts))
+            kept = keepers[places]
+            ranks = self.unique.rank_of[kept].tolist()
+            blocked = np.array([rank in self.assignment.blocked for rank in ranks], bool)
+            protected = np.zeros(len(kept), bool) if self.protected is None else self.protected[kept]
+            yield ClusterColumns(first, kept, protected, blocked, counts, in_order, scores)
             first += len(places)
 
-    def _in_order(self, rows: I64, cluster: I64) -> tuple[I64, _Scores]:
+    def _in_order(self, rows: I64, cluster: I64) -> tuple[I64, Scores]:
         """Dropped documents cluster by cluster, in each by relation, score and id; ``cluster`` ascends."""
         found = self._scores(rows)
-        score = np.where(found.relation == _RELATIONS.index(Relation.CONTAINED), found.containment, found.jaccard)
+        score = np.where(found.relation == RELATIONS.index(Relation.CONTAINED), found.containment, found.jaccard)
         order = np.lexsort((-score, found.relation, cluster))
         keys = np.stack((cluster[order], found.relation[order], score[order]))
         equal = np.cumsum(np.append(False, (np.diff(keys) != 0).any(axis=0)))
         order = order[by_id(rows[order], equal, self.catalog.ids())]
-        return rows[order], _Scores(found.relation[order], found.jaccard[order], found.containment[order])
+        return rows[order], Scores(found.relation[order], found.jaccard[order], found.containment[order])
 
-    def _scores(self, rows: I64) -> _Scores:
+    def _scores(self, rows: I64) -> Scores:
         """Of dropped documents."""
         ranks = self.unique.rank_of[rows]
         keepers = self.assignment.keeper[ranks]
         sizes, kept_sizes = (self.shingles[self.unique.rows[of]].astype(np.int64) for of in (ranks, keepers))
         shared = np.where(ranks == keepers, sizes, self.assignment.shared[ranks])
-        return _Scores(*relations(self.settings, shared, sizes, kept_sizes, equal=ranks == keepers))
+        return Scores(*relations(self.settings, shared, sizes, kept_sizes, equal=ranks == keepers))
 
     def _documents(self, rows: I64) -> tuple[list[Place], list[int], list[int]]:
         """Where documents are, their tokens and their shingles."""
@@ -219,9 +216,6 @@ class Outcome:
             return repeat(None, len(rows))
         times = map(self.catalog.time, rows.tolist())
         return (None if time is None or not isfinite(time) else time for time in times)
-
-    def _protected(self, rows: I64) -> Iterator[bool]:
-        return repeat(False, len(rows)) if self.protected is None else iter(self.protected[rows].tolist())
 
 
 def _record(spot: Spot, tokens: int, shingles: int, time: float | None) -> dict[str, Any]:

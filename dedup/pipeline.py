@@ -227,7 +227,7 @@ def decided(
         limits=limits,
         kernel=kernel.name,
         steps=stages.end(),
-        _outcome=Outcome(settings, catalog, unique, assignment, sketches.tokens, sketches.shingles, protected),
+        _outcome=Outcome(settings, catalog, unique, assignment, sketches.tokens, sketches.shingles, protected, kernel),
         _texts=texts,
     )
 

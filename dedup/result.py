@@ -159,7 +159,13 @@ class Result:
         return {self.catalog.id(row): row for row in range(len(self.catalog))}
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The result file's lines (docs/result-format.md), from header to summary."""
+        """The result file's lines (docs/result-format.md) as dictionaries, from header to summary."""
+        yield from self._before()
+        yield from self._outcome.records()
+        yield from self._after()
+
+    def _before(self) -> Iterator[dict[str, Any]]:
+        """The records before those of clusters."""
         yield {
             "type": "header",
             "format": "dedup-result",
@@ -170,9 +176,10 @@ class Result:
             "inputs": [item.path for item in self.inputs if item.given],
             **({"protect": list(self.protect)} if self.protect else {}),
         }
-        for item in self.inputs:
-            yield _input_record(item)
-        yield from self._outcome.records()
+        yield from map(_input_record, self.inputs)
+
+    def _after(self) -> Iterator[dict[str, Any]]:
+        """The records after those of clusters."""
         for skipped in self.skipped:
             yield {"type": "skipped", **_without_none(skipped)}
         for decoded in self.decoded:
@@ -185,11 +192,18 @@ class Result:
 
     def to_bytes(self) -> bytes:
         """The result file's bytes."""
-        return b"".join(self.lines())
+        return b"".join(self.blocks())
 
     def lines(self) -> Iterator[bytes]:
         """The result file, line by line, newlines included."""
-        return map(encode_line, self.records())
+        for block in self.blocks():
+            yield from block.splitlines(keepends=True)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The result file, some lines at a time."""
+        yield from map(encode_line, self._before())
+        yield from self._outcome.lines()
+        yield from map(encode_line, self._after())
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the result file: afterwards ``path`` is what it was, or whole.
@@ -197,7 +211,7 @@ class Result:
         Raises:
             OutputError: it can't be written.
         """
-        write_lines(self.records(), path)
+        write_lines(self.blocks(), path)
 
     def to_arrow(self) -> pa.Table:
         """A table with a row for each document, in the order they were read.

@@ -84,17 +84,22 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def write_lines(records: Iterable[dict[str, Any]], target: str | os.PathLike[str] | BinaryIO) -> None:
-    """Write each record as a line, to a file that is replaced as a whole or to an open stream.
+def write_records(records: Iterable[dict[str, Any]], target: str | os.PathLike[str] | BinaryIO) -> None:
+    """Write each record as a line: `write_lines` of them."""
+    write_lines(map(encode_line, records), target)
+
+
+def write_lines(lines: Iterable[bytes], target: str | os.PathLike[str] | BinaryIO) -> None:
+    """Write lines, some at a time, to a file that is replaced as a whole or to an open stream.
 
     Raises:
         OutputError: it can't be written.
     """
     if isinstance(target, (str, os.PathLike)):
         with atomic_writer(target) as file:
-            file.writelines(map(encode_line, records))
+            file.writelines(lines)
     else:
-        _in_blocks(map(encode_line, records), target)
+        _in_blocks(lines, target)
 
 
 def _in_blocks(lines: Iterable[bytes], stream: BinaryIO) -> None:

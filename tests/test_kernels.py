@@ -419,8 +419,24 @@ def test_bad_arguments_raise_value_error() -> None:
     sketch = native.minhash(sets, 16, 1, threads=1)
     whole = native.sketch(_GOOD, Settings(), threads=1)
     zero, far, below = _offsets(0), _offsets(2), _offsets(-1)
+    two, none, ones = _offsets(0, 0), np.zeros(2, np.uint8), np.ones(2, np.uint8)
     calls = [
         lambda: native.shingle_sets(normal, 0, threads=1),
+        lambda: native.lines_of(ones, [[b"a"]], [], threads=1),
+        lambda: native.lines_of(none, [[0]], [], threads=1),
+        lambda: native.lines_of(none, [[0]], [("whole", [two[:1]])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("whole", [none])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("share", [two])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("digest", [none])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("digest", [np.zeros((2, 15), np.uint8)])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("text", [b"ab", two, two + 3])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("text", [b"ab", two + 1, two])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("text", [b"ab", two - 1, two])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("text", [b"ab", two])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("words", [two + 1, [b"a"]])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("words", [two - 1, [b"a"]])], threads=1),
+        lambda: native.lines_of(none, [[0]], [("other", [two])], threads=1),
+        lambda: native.lines_of(none, [[b"a"]], [], threads=0),
         lambda: native.shingle_sets(normal, 5, threads=0),
         lambda: native.minhash(HashSets(sets.values, sets.offsets + 1), 16, 1, threads=1),
         lambda: native.minhash(HashSets(sets.values.astype(np.uint32), sets.offsets), 16, 1, threads=1),

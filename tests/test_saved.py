@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import dedup
 from dedup.errors import InputError
 from dedup.saved import load_result
+from dedup.writers import encode_line
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +59,9 @@ def test_everything_comes_back(scanned: dedup.Result, saved: Path) -> None:
     assert again.limits == scanned.limits
     assert again.summary == scanned.summary
     assert again.version == dedup.__version__
+    assert saved.read_bytes() == b"".join(map(encode_line, scanned.records())), (
+        "with a name that isn't UTF-8 among them"
+    )
     assert again.settings_record["bands"] == scanned.settings.bands
 
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from dedup.errors import OutputError
 from dedup.model import Reason
 from dedup.readers.formats import is_unfinished
-from dedup.writers import atomic_writer, encode_line, write_lines
+from dedup.writers import atomic_writer, encode_line, write_records
 
 pytestmark = pytest.mark.once
 
@@ -85,9 +85,9 @@ def test_lines_to_a_stream_and_to_a_file(tmp_path: Path) -> None:
     records: list[dict[str, Any]] = [{"n": n, "text": "x" * 1000} for n in range(3000)]
     expected = b"".join(map(encode_line, records))
     stream = io.BytesIO()
-    write_lines(iter(records), stream)
+    write_records(iter(records), stream)
     assert stream.getvalue() == expected
-    write_lines(iter(records), tmp_path / "out")
+    write_records(iter(records), tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == expected
 
 
@@ -113,11 +113,11 @@ def test_a_new_file_and_one_that_is_replaced(tmp_path: Path) -> None:
 def test_modes(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
-        write_lines([], tmp_path / "new")
+        write_records([], tmp_path / "new")
         assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o640
         for mode in (0o600, 0o664, 0o755):
             os.chmod(tmp_path / "new", mode)
-            write_lines([], tmp_path / "new")
+            write_records([], tmp_path / "new")
             assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == mode
     finally:
         os.umask(old)
@@ -138,7 +138,7 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
 
 def test_any_name_that_the_system_takes(tmp_path: Path) -> None:
     for name in (b"x" * 255, "é".encode() * 127, b"\xff\n\x1b", b"-", b".hidden"):
-        write_lines([{"a": 1}], os.path.join(tmp_path, os.fsdecode(name)))
+        write_records([{"a": 1}], os.path.join(tmp_path, os.fsdecode(name)))
     assert len(os.listdir(tmp_path)) == 5
 
 
@@ -172,7 +172,7 @@ def test_the_last_steps_may_fail(
     path.write_bytes(b"old")
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(OutputError) as error:
-        write_lines([{"a": 1}], path)
+        write_records([{"a": 1}], path)
     assert str(error.value).startswith(f"{path} can't be written: {message}")
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["out"])
 
@@ -186,7 +186,7 @@ def test_any_write_may_fail(tmp_path: Path, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         with pytest.raises(OutputError, match=r"File too large\nChoose a file system or a limit"):
-            write_lines(({"text": "x" * 100_000} for _ in range(50)), path)
+            write_records(({"text": "x" * 100_000} for _ in range(50)), path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["out"])
@@ -201,9 +201,9 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     try:
         (disk / "out").write_bytes(b"old")
         with pytest.raises(OutputError, match=r"No space left on device\nMake room there"):
-            write_lines(({"text": "x" * 1000} for _ in range(5000)), disk / "out")
+            write_records(({"text": "x" * 1000} for _ in range(5000)), disk / "out")
         assert (os.listdir(disk), (disk / "out").read_bytes()) == (["out"], b"old")
-        write_lines([{"text": "x"}], disk / "out")
+        write_records([{"text": "x"}], disk / "out")
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_written(tmp_path: Path, name: str, message: str) -> None
     (tmp_path / "loop").symlink_to("loop")
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(OutputError, match=message) as error:
-        write_lines([], f"{tmp_path}/{name}")
+        write_records([], f"{tmp_path}/{name}")
     assert str(error.value).count("\n") <= 1
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -234,10 +234,10 @@ def test_what_cannot_be_written(tmp_path: Path, name: str, message: str) -> None
 UNPRIVILEGED = """
 import os, sys
 from dedup.errors import OutputError
-from dedup.writers import check_writable, write_lines
+from dedup.writers import check_writable, write_records
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-write = check_writable if sys.argv[1] == "check" else lambda name: write_lines([{"a": 1}], name)
+write = check_writable if sys.argv[1] == "check" else lambda name: write_records([{"a": 1}], name)
 for name in sys.argv[2:]:
     try:
         write(name)
@@ -277,16 +277,16 @@ def test_what_may_not_be_written(how: str, temporary: Path) -> None:
 
 
 def test_devices_and_pipes_are_written_directly(tmp_path: Path) -> None:
-    write_lines([{"a": 1}], os.devnull)
+    write_records([{"a": 1}], os.devnull)
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
     with pytest.raises(OutputError, match="/dev/full can't be written: No space left on device\n"):
-        write_lines([{"a": 1}], "/dev/full")
+        write_records([{"a": 1}], "/dev/full")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()))
     reader.start()
-    write_lines([{"a": 1}], fifo)
+    write_records([{"a": 1}], fifo)
     reader.join()
     assert read == [b'{"a":1}\n']
     assert stat.S_ISFIFO(os.stat(fifo).st_mode)
@@ -294,7 +294,7 @@ def test_devices_and_pipes_are_written_directly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_by_its_name(tmp_path: Path, temporary: Path, name: str) -> None:
-    program = f"from dedup.writers import write_lines; write_lines([{{'a': 1}}], {name!r})"
+    program = f"from dedup.writers import write_records; write_records([{{'a': 1}}], {name!r})"
     command = [sys.executable, "-c", program]
     piped = subprocess.run(command, env=command_env(temporary), capture_output=True, check=True)
     assert piped.stdout == b'{"a":1}\n'
@@ -310,7 +310,7 @@ def test_a_closed_pipe_is_not_our_error(tmp_path: Path) -> None:
     os.close(ours)
     try:
         with pytest.raises(BrokenPipeError):
-            write_lines([{"a": 1}], f"/dev/fd/{theirs}")
+            write_records([{"a": 1}], f"/dev/fd/{theirs}")
     finally:
         os.close(theirs)
 
@@ -380,9 +380,9 @@ def test_a_signal_leaves_no_temporary_file(tmp_path: Path, temporary: Path, numb
 
 def test_signals_are_handled_as_before_afterwards(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    write_lines([], tmp_path / "out")
+    write_records([], tmp_path / "out")
     assert signal.getsignal(signal.SIGTERM) == before
-    worker = threading.Thread(target=write_lines, args=([], tmp_path / "thread"))
+    worker = threading.Thread(target=write_records, args=([], tmp_path / "thread"))
     worker.start()
     worker.join()
     assert (tmp_path / "thread").exists()

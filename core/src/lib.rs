@@ -11,6 +11,7 @@ pub mod forms;
 mod hash_set;
 mod json;
 mod large_pages;
+pub mod lines;
 pub mod minhash;
 pub mod normalize;
 pub mod records;

@@ -163,9 +163,9 @@ class _Done:
         """Write the counts, for programs and for people."""
         sys.stdout.flush()
         if self.metrics is not None:
-            from dedup.writers import write_lines
+            from dedup.writers import write_records
 
-            write_lines([counts.as_record()], self.metrics)
+            write_records([counts.as_record()], self.metrics)
         if not self.quiet:
             for line in talk_of(counts, self.emit, against=self.against):
                 click.echo(f"dedup: {line}", err=True)

@@ -137,7 +137,7 @@ def command(
     seconds = time.monotonic() - started
     try:  # stdout comes last: that its reader has gone must cost no file and no exit status
         if "-" in targets:
-            write_lines(result.records(), sys.stdout.buffer)
+            write_lines(result.blocks(), sys.stdout.buffer)
         after.step("summary")
         if not (quiet and targets):
             _report(result, inputs, targets, seconds, color=color, verbose=verbose)

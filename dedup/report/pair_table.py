@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from dedup.errors import SettingsError
 from dedup.pairs import Pair
 from dedup.report.csv_table import Encoded, harmless
-from dedup.writers import visible, write_lines
+from dedup.writers import visible, write_records
 
 _AT_ONCE = 10_000  # rows of a Parquet row group
 COLUMNS = tuple(Pair.__dataclass_fields__)
@@ -19,7 +19,7 @@ COLUMNS = tuple(Pair.__dataclass_fields__)
 
 def write_jsonl(pairs: Iterable[Pair], out: BinaryIO) -> None:
     """One JSON object a line."""
-    write_lines((pair.as_record() for pair in pairs), out)
+    write_records((pair.as_record() for pair in pairs), out)
 
 
 def write_csv(pairs: Iterable[Pair], out: BinaryIO) -> None:

@@ -1,11 +1,12 @@
 //! The Python module `dedup._core`: the only folder with Python types in it.
 //!
 //! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `equal`,
-//! `search` or `records`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
+//! `search`, `records` or `lines`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
 //! does (`convert`, `blobs`).
 
 mod blobs;
 mod convert;
+mod lines;
 mod search;
 
 use pyo3::prelude::*;
@@ -270,6 +271,8 @@ fn differing<'py>(
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::lines::lines_of;
     #[pymodule_export]
     use super::search::{greedy, read_records};
     #[pymodule_export]
