@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import os
@@ -26,7 +27,7 @@ from dedup.checking import check
 from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.pipeline import scan
-from dedup.readers import open_one
+from dedup.readers import columnar_copy, open_one
 from dedup.saved import load_result
 from dedup.settings import Settings
 
@@ -317,6 +318,37 @@ def test_an_arrow_file_is_read_from_its_footer(compression: str | None) -> None:
     assert filtered(odd, Settings(format="arrow")) == raw
     none = packed(pa.table({"text": pa.array([], pa.string())}), "arrow", compression)
     assert unpacked(filtered(none, Settings(format="arrow")), "arrow").num_rows == 0
+
+
+@pytest.mark.parametrize("ending", KINDS)
+def test_a_column_whose_name_is_no_utf_8_is_damage(ending: str) -> None:
+    """It may also stand below another column."""
+    below = pa.array([{"n\u00e9e": 1}, {"n\u00e9e": 2}])
+    for table in (
+        pa.table({"text": ["a b", "A b"], "n\u00e9e": [1, 2]}),
+        pa.table({"text": ["a b", "A b"], "x": below}),
+    ):
+        raw = packed(table.replace_schema_metadata(None), ending)
+        odd = raw.replace("n\u00e9e".encode(), b"n\xff\xffe")
+        run = read_bytes(odd, f"t.{ending}")
+        assert odd != raw and run.texts == []
+        assert [(item.reason, item.detail.startswith("damaged ")) for item in run.catalog.skipped] == [
+            (Reason.CORRUPT, True)
+        ]
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_the_compression_of_a_damaged_arrow_file_is_some_or_none_or_said_to_be_damaged(compression: str | None) -> None:
+    """What it is looked for in is read by us, not by pyarrow."""
+    rng = random.Random(9)
+    raw = packed(pa.table({"text": [f"text {n} " * 9 for n in range(8)]}), "arrow", compression)
+    assert columnar_copy._codec_of(io.BufferedReader(io.BytesIO(raw)), True) == compression
+    for _ in range(1000):
+        odd = bytearray(raw)
+        for _ in range(rng.randrange(1, 6)):
+            odd[rng.randrange(len(raw))] = rng.choice([0, 255, rng.randrange(256)])
+        with contextlib.suppress(ValueError):
+            assert columnar_copy._codec_of(io.BufferedReader(io.BytesIO(odd)), True) in (None, "lz4", "zstd")
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ class Table:
             else:
                 self._parquet = None
                 self.schema = self._ipc().schema
+            _require_names(self.schema)
         self._format = format
 
     @property
@@ -113,6 +114,14 @@ def ipc_batches(reader: Any) -> Iterator[pa.RecordBatch]:
     if hasattr(reader, "get_batch"):
         return (reader.get_batch(index) for index in range(reader.num_record_batches))
     return iter(reader)
+
+
+def _require_names(fields: Iterable[pa.Field]) -> None:
+    """See that columns, and what is below them, have names in UTF-8; a name that isn't is a ValueError."""
+    for field in fields:
+        field.name.encode()  # pyarrow decodes it when it is asked for
+        if _is_struct(field.type):
+            _require_names(field.type)
 
 
 def _require_sound(column: pa.Array) -> None:

@@ -226,7 +226,7 @@ def _first_in_file(stream: io.BufferedReader) -> bytes | None:
     if batches is None or not struct.unpack_from("<I", footer, _there(footer, batches))[0]:
         return None
     offset, length = struct.unpack_from("<qi", footer, _there(footer, batches) + 4)
-    stream.seek(max(0, offset))
+    stream.seek(min(max(0, offset), end))
     header = stream.read(max(0, length))
     return header[8 if header.startswith(b"\xff\xff\xff\xff") else 4 :]
 
@@ -244,7 +244,8 @@ def _codec_in(message: bytes) -> str | None:
 
 def _there(buffer: bytes, at: int | None) -> int:
     """Where an offset in a flatbuffer leads to."""
-    assert at is not None
+    if at is None:
+        raise ValueError("an offset that is missing")
     offset: int = struct.unpack_from("<I", buffer, at)[0]
     return at + offset
 
