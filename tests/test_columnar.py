@@ -28,6 +28,8 @@ from dedup.errors import InputError
 from dedup.model import Reason
 from dedup.pipeline import scan
 from dedup.readers import columnar_copy, open_one
+from dedup.readers.arrow import damage
+from dedup.readers.unpack import Damaged
 from dedup.saved import load_result
 from dedup.settings import Settings
 
@@ -349,6 +351,21 @@ def test_the_compression_of_a_damaged_arrow_file_is_some_or_none_or_said_to_be_d
             odd[rng.randrange(len(raw))] = rng.choice([0, 255, rng.randrange(256)])
         with contextlib.suppress(ValueError):
             assert columnar_copy._codec_of(io.BufferedReader(io.BytesIO(odd)), True) in (None, "lz4", "zstd")
+
+
+def test_a_parquet_file_that_cannot_be_read_is_not_asked_for_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where their statistics are damaged, pyarrow would end the process."""
+    raw = packed(pa.table({"text": ["a b", "c d"]}), "parquet", "snappy")
+    start = pq.ParquetFile(io.BytesIO(raw)).metadata.row_group(0).column(0).data_page_offset
+    odd = raw[:start] + bytes(20) + raw[start + 20 :]
+    monkeypatch.setattr(columnar_copy, "_ways", lambda meta: pytest.fail("asked"))
+    with pytest.raises(InputError, match="damaged Parquet data, of which nothing can be written"):
+        filtered(odd, Settings(format="parquet"))
+
+
+def test_a_length_that_no_memory_holds_is_damage() -> None:
+    with pytest.raises(Damaged, match="damaged Arrow data, or more at once than there is memory for"), damage("arrow"):
+        raise MemoryError
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])

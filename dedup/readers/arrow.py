@@ -152,12 +152,15 @@ def _require_sound(column: pa.Array) -> None:
 def damage(format: str) -> Iterator[None]:
     """What pyarrow says of a damaged file, in our words: its own change, and a result must not."""
     pa = importlib.import_module("pyarrow")
+    name = "Parquet" if format == "parquet" else "Arrow"
     try:
         yield
+    except MemoryError as error:  # a length that is wrong, most likely
+        raise Damaged(f"damaged {name} data, or more at once than there is memory for") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise Damaged(f"damaged {'Parquet' if format == 'parquet' else 'Arrow'} data") from error
+        raise Damaged(f"damaged {name} data") from error
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------

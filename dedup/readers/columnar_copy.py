@@ -129,6 +129,8 @@ def _copy_parquet(stream: io.BufferedReader, out: Counting, choice: _Choice) -> 
     pa, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     with damage("parquet"):
         file = parquet.ParquetFile(stream)
+        if file.metadata.num_row_groups:  # if it is damaged, to ask for its columns would end the process (pyarrow 26)
+            next(file.iter_batches(1, row_groups=[0], use_threads=False), None)
     schema = choice.schema(file.schema_arrow)
     with parquet.ParquetWriter(pa.PythonFile(_Sink(out), "w"), schema, **_ways(file.metadata)) as writer:
         rows = 0
