@@ -12,6 +12,7 @@ mod hash_set;
 mod json;
 mod large_pages;
 pub mod lines;
+mod lowering;
 pub mod minhash;
 pub mod normalize;
 pub mod records;

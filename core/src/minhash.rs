@@ -31,7 +31,7 @@ impl<'a> Permutations<'a> {
 
 /// The finaliser of MurmurHash3.
 #[inline(always)]
-fn fmix32(mut h: u32) -> u32 {
+pub(crate) fn fmix32(mut h: u32) -> u32 {
     h = (h ^ h >> 16).wrapping_mul(0x85EB_CA6B);
     h = (h ^ h >> 13).wrapping_mul(0xC2B2_AE35);
     h ^ h >> 16
@@ -53,13 +53,25 @@ pub fn sketch(
 ) {
     assert_eq!(out.len(), by.count());
     out.fill(u32::MAX);
+    lower(level, set, by, mixed, out, cancel);
+}
+
+/// Lowers the values of `out` to those of the hashes of `set`; of a part of it if cancelled.
+pub(crate) fn lower(
+    level: Level,
+    set: &[u64],
+    by: Permutations,
+    mixed: &mut Vec<u32>,
+    out: &mut [u32],
+    cancel: &Cancel,
+) {
     for part in set.chunks(STRETCH).take_while(|_| !cancel.is_set()) {
-        lower(level.min(Level::detect()), part, by, mixed, out);
+        lower_all(level.min(Level::detect()), part, by, mixed, out);
     }
 }
 
-/// Lowers the values of `out` to those of the hashes of `set`. The CPU must have `level`.
-fn lower(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>, out: &mut [u32]) {
+/// `lower` without an end between. The CPU must have `level`.
+fn lower_all(level: Level, set: &[u64], by: Permutations, mixed: &mut Vec<u32>, out: &mut [u32]) {
     match level {
         // SAFETY: Level::detect found these instructions.
         #[cfg(target_arch = "x86_64")]
@@ -117,8 +129,10 @@ fn padded<const N: usize>(values: &[u32]) -> [u32; N] {
 
 #[cfg(all(has_avx512, target_arch = "x86_64"))]
 #[allow(clippy::incompatible_msrv)] // build.rs sets has_avx512 only where the compiler has these
-mod avx512 {
+pub(crate) mod avx512 {
     use std::arch::x86_64::*;
+
+    use super::Permutations;
 
     /// Up to 128 permutations, in as few registers as hold them.
     ///
@@ -126,44 +140,74 @@ mod avx512 {
     /// The CPU must have AVX-512 F.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn block(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
+        let by = Permutations { a, b };
         match out.len() {
-            0..=16 => registers::<1>(mixed, a, b, out),
-            17..=32 => registers::<2>(mixed, a, b, out),
-            33..=64 => registers::<4>(mixed, a, b, out),
-            _ => registers::<8>(mixed, a, b, out),
+            0..=16 => registers::<1>(mixed, by, out),
+            17..=32 => registers::<2>(mixed, by, out),
+            33..=64 => registers::<4>(mixed, by, out),
+            _ => registers::<8>(mixed, by, out),
         }
     }
 
-    /// 3 * R + 2 registers of the 32 there are.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn registers<const R: usize>(mixed: &[u32], a: &[u32], b: &[u32], out: &mut [u32]) {
-        let (a, b, mut least) = (load::<R>(a), load::<R>(b), load::<R>(out));
+    fn registers<const R: usize>(mixed: &[u32], by: Permutations, out: &mut [u32]) {
+        let mut registers = Registers::<R>::new(by, out);
         for &h in mixed {
+            registers.lower(h);
+        }
+        registers.store(out);
+    }
+
+    /// Up to 16 * R permutations and the least value of each: 3 * R + 2 registers of the 32 there are.
+    pub struct Registers<const R: usize> {
+        a: [__m512i; R],
+        b: [__m512i; R],
+        least: [__m512i; R],
+    }
+
+    impl<const R: usize> Registers<R> {
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        pub fn new(by: Permutations, least: &[u32]) -> Self {
+            Registers { a: load::<R>(by.a), b: load::<R>(by.b), least: load::<R>(least) }
+        }
+
+        /// Lowers the values to those of one mixed hash.
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        pub fn lower(&mut self, h: u32) {
             let h = _mm512_set1_epi32(h as i32);
             for k in 0..R {
-                let value = _mm512_add_epi32(_mm512_mullo_epi32(a[k], h), b[k]);
-                least[k] = _mm512_min_epu32(least[k], value);
+                let value = _mm512_add_epi32(_mm512_mullo_epi32(self.a[k], h), self.b[k]);
+                self.least[k] = _mm512_min_epu32(self.least[k], value);
             }
         }
-        for (out, least) in out.chunks_mut(16).zip(least) {
-            let mut values = [0u32; 16];
-            // SAFETY: `values` holds 16.
-            unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), least) };
-            out.copy_from_slice(&values[..out.len()]);
+
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        pub fn store(self, out: &mut [u32]) {
+            for (out, least) in out.chunks_mut(16).zip(self.least) {
+                // SAFETY: no more are written than there are.
+                unsafe { _mm512_mask_storeu_epi32(out.as_mut_ptr().cast(), all(out), least) };
+            }
         }
+    }
+
+    /// A bit for each of up to 16 values.
+    fn all(values: &[u32]) -> u16 {
+        u16::MAX >> (16 - values.len())
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn load<const R: usize>(values: &[u32]) -> [__m512i; R] {
-        let mut all = [_mm512_setzero_si512(); R];
-        for (all, values) in all.iter_mut().zip(values.chunks(16)) {
-            let sixteen = super::padded::<16>(values);
-            // SAFETY: `sixteen` holds 16.
-            *all = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
+        let mut registers = [_mm512_setzero_si512(); R];
+        for (register, values) in registers.iter_mut().zip(values.chunks(16)) {
+            // SAFETY: no more are read than there are.
+            *register = unsafe { _mm512_maskz_loadu_epi32(all(values), values.as_ptr().cast()) };
         }
-        all
+        registers
     }
 }
 

@@ -1,6 +1,8 @@
 //! From a normal form to its set of shingle hashes.
 
 use crate::hash_set;
+use crate::lowering::Lowering;
+use crate::minhash::{self, Permutations};
 use crate::simd::Level;
 use crate::threads::Cancel;
 use crate::xxh3;
@@ -13,6 +15,7 @@ pub struct Shingles {
     tokens: usize,
     hashes: Vec<u64>,
     distinct: hash_set::Distinct,
+    mixed: Vec<u32>,
 }
 
 /// Bytes of text between two looks at the cancel flag.
@@ -27,6 +30,7 @@ impl Shingles {
             tokens: 0,
             hashes: Vec::new(),
             distinct: hash_set::Distinct::default(),
+            mixed: Vec::new(),
         }
     }
 
@@ -39,13 +43,25 @@ impl Shingles {
     /// with seed 0 of each `shingle` consecutive tokens; of all of it if it has fewer. Cut short if
     /// cancelled.
     pub fn hashes(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) -> &[u64] {
+        self.fill_on_level(normal, shingle, &mut None, cancel);
+        &self.hashes
+    }
+
+    fn fill_on_level(
+        &mut self,
+        normal: &[u8],
+        shingle: usize,
+        lowering: &mut Option<Lowering>,
+        cancel: &Cancel,
+    ) {
         match self.level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: Level::detect found these instructions.
-            Level::Avx2 | Level::Avx512 => unsafe { self.fill_bmi(normal, shingle, cancel) },
-            _ => self.fill(normal, shingle, cancel),
+            Level::Avx2 | Level::Avx512 => unsafe {
+                self.fill_bmi(normal, shingle, lowering, cancel);
+            },
+            _ => self.fill(normal, shingle, lowering, cancel),
         }
-        &self.hashes
     }
 
     /// `fill` with MULX, which leaves the flags and more registers alone, TZCNT and BLSR.
@@ -54,13 +70,25 @@ impl Shingles {
     /// The CPU must have BMI1 and BMI2.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "bmi1,bmi2,popcnt")]
-    unsafe fn fill_bmi(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) {
-        self.fill(normal, shingle, cancel);
+    unsafe fn fill_bmi(
+        &mut self,
+        normal: &[u8],
+        shingle: usize,
+        lowering: &mut Option<Lowering>,
+        cancel: &Cancel,
+    ) {
+        self.fill(normal, shingle, lowering, cancel);
     }
 
     /// The text goes by in stretches, so that the starts stay in the cache, however long it is.
     #[inline(always)]
-    fn fill(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) {
+    fn fill(
+        &mut self,
+        normal: &[u8],
+        shingle: usize,
+        lowering: &mut Option<Lowering>,
+        cancel: &Cancel,
+    ) {
         self.hashes.clear();
         self.tokens = 0;
         if normal.is_empty() {
@@ -79,32 +107,43 @@ impl Shingles {
             base += stretch.len();
             self.tokens += found;
             pending += found;
-            pending = self.hash_pending(normal, shingle, pending);
+            if base == normal.len() {
+                // As if one more token followed: it ends the last shingle.
+                self.starts[pending] = normal.len() + 1;
+                pending += 1;
+            }
+            pending = self.hash_pending(normal, shingle, pending, lowering);
         }
         if self.tokens < shingle {
-            return self.hashes.push(xxh3::hash(normal));
+            self.hashes.push(xxh3::hash(normal));
         }
-        // As if one more token followed: it ends the last shingle.
-        self.starts[pending] = normal.len() + 1;
-        self.hash_pending(normal, shingle, pending + 1);
     }
 
     /// Hashes the shingles that end before one of the starts[..pending], and keeps the starts that
     /// are still needed. Returns how many those are.
     #[inline(always)]
-    fn hash_pending(&mut self, normal: &[u8], shingle: usize, pending: usize) -> usize {
+    fn hash_pending(
+        &mut self,
+        normal: &[u8],
+        shingle: usize,
+        pending: usize,
+        lowering: &mut Option<Lowering>,
+    ) -> usize {
         let Some(count) = pending.checked_sub(shingle).filter(|&count| count > 0) else {
             return pending;
         };
         let (firsts, ends) = (&self.starts[..count], &self.starts[shingle..][..count]);
+        let from = self.hashes.len();
         // The end of a shingle is the space before the next token.
         let slices = firsts.iter().zip(ends).map(|(&first, &end)| &normal[first..end - 1]);
-        if self.level == Level::Portable {
+        if let Some(lowering) = lowering {
+            self.hashes.resize(from + count, 0);
+            lowering.hash(normal, (firsts, ends), &mut self.hashes, from);
+        } else if self.level == Level::Portable {
             self.hashes.extend(slices.map(xxh3::hash));
         } else {
             // A loop: the closure of `extend` would be compiled without what `fill_bmi` allows.
             let secret = std::hint::black_box(&xxh3::SECRET);
-            let from = self.hashes.len();
             self.hashes.resize(from + count, 0);
             for (hash, slice) in self.hashes[from..].iter_mut().zip(slices) {
                 *hash = xxh3::hash_with(slice, secret);
@@ -118,6 +157,27 @@ impl Shingles {
     pub fn set(&mut self, normal: &[u8], shingle: usize, cancel: &Cancel) -> &[u64] {
         self.hashes(normal, shingle, cancel);
         self.distinct.of(&mut self.hashes, cancel)
+    }
+
+    /// The same, and its sketch in `sketch` (`minhash::sketch`); of a part of it if cancelled.
+    pub fn sketched_set(
+        &mut self,
+        normal: &[u8],
+        shingle: usize,
+        by: Permutations,
+        sketch: &mut [u32],
+        cancel: &Cancel,
+    ) -> &[u64] {
+        let mut lowering = Lowering::new(self.level, by, sketch);
+        self.fill_on_level(normal, shingle, &mut lowering, cancel);
+        if let Some(lowering) = lowering {
+            // With doubles among them, which change no minimum.
+            lowering.finish(&self.hashes, &mut self.mixed, cancel);
+            return self.distinct.of(&mut self.hashes, cancel);
+        }
+        let set = self.distinct.of(&mut self.hashes, cancel);
+        minhash::sketch(self.level, set, by, &mut self.mixed, sketch, cancel);
+        set
     }
 }
 

@@ -90,7 +90,6 @@ struct Sketcher<'a> {
     sorter: Sorter,
     copy: Vec<u8>,
     sample: Vec<u64>,
-    mixed: Vec<u32>,
     sketch: Vec<u32>,
     bytes: Vec<u8>,
 }
@@ -106,7 +105,6 @@ impl<'a> Sketcher<'a> {
             sorter: Sorter::default(),
             copy: Vec::new(),
             sample: Vec::new(),
-            mixed: Vec::new(),
             sketch: vec![0; settings.permutations.count()],
             bytes: Vec::new(),
         }
@@ -126,14 +124,13 @@ impl<'a> Sketcher<'a> {
         let raw = texts.get(text, &mut self.copy);
         let form =
             self.normalizer.normal_form(raw, cancel).map_err(|fault| Error::of(text, fault))?;
-        let set = self.shingles.set(form, settings.shingle, cancel);
+        let (by, sketch) = (settings.permutations, &mut self.sketch);
+        let set = self.shingles.sketched_set(form, settings.shingle, by, sketch, cancel);
         if cancel.is_set() {
             return Err(Error::Cancelled);
         }
         forms.push(if settings.keep_forms { form } else { &[] }, cancel);
         digest.copy_from_slice(&digest::halves(form, cancel));
-        let (by, mixed) = (settings.permutations, &mut self.mixed);
-        minhash::sketch(self.level, set, by, mixed, &mut self.sketch, cancel);
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
         let sampled = sample(self.level, set, settings.sample_bits, &mut self.sample);
         self.sorter.sort(sampled, cancel);
