@@ -29,6 +29,7 @@ _JSON_TYPES: dict[type | tuple[type, ...], str] = {
     list: "a list",
     dict: "an object",
 }
+_FEW = 3  # threads that are no faster than one, which needs no copy of the texts to join them
 
 
 def lookup(record: dict[str, Any], name: str) -> Any:
@@ -176,9 +177,8 @@ class RecordFile:
         """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
         assert self._kernel.read_records is not None
         fields = self._text_fields[0], self._settings.id_field
-        rows = self._kernel.read_records(
-            lines, *fields, id_key(self._path), self.line, self._offset, threads=self._threads
-        )
+        threads = self._threads if self._threads > _FEW else 1
+        rows = self._kernel.read_records(lines, *fields, id_key(self._path), self.line, self._offset, threads=threads)
         before, first = self.line, 0
         parts: list[Buffer] = []
         sizes: list[I64] = []
