@@ -64,6 +64,9 @@ class Source:
         return self.kind == "records" and FORMATS[self.format].by_row
 
 
+COUNTED = ("", "line", "row")  # how a document's place in its file is counted, if it is
+
+
 class SpotColumns(NamedTuple):
     """Where documents are, as columns: what `Catalog.spots` says."""
 
@@ -71,7 +74,7 @@ class SpotColumns(NamedTuple):
     bounds: tuple[I64, I64]  # where each id begins and ends in them
     source: I64  # of each the place of its path among these
     paths: list[str | None]
-    counted: NDArray[np.str_]  # in "line", "row" or ""
+    counted: NDArray[np.uint8]  # a place in `COUNTED`
     numbers: tuple[I64, I64, I64, I64]  # line or row, offset, length, size
     digests: NDArray[np.uint8]  # uint8[n, 16]
 
@@ -232,11 +235,7 @@ class Catalog:
         """The same of many documents, column by column: one by one it takes several times as long."""
         ids = self.ids_of(rows)
         source = self._source.values()[rows].tolist()
-        files = (
-            [(item.path, item.by_row) for item in self.sources]
-            if len(source) >= len(self.sources)
-            else {number: (self.sources[number].path, self.sources[number].by_row) for number in source}
-        )
+        files = {number: (self.sources[number].path, self.sources[number].by_row) for number in set(source)}
         columns = (self._line, self._offset, self._length, self._bytes)
         numbers = (column.values()[rows].tolist() for column in columns)
         digests = self._digests.values()[rows].tobytes().hex()
@@ -270,7 +269,7 @@ class Catalog:
             (ends[rows], ends[rows + 1]),
             source,
             [file.path for file in files],
-            np.where(by_row, "row", np.where(numbers[0] == NO_LINE, "", "line")),
+            np.where(by_row, COUNTED.index("row"), numbers[0] != NO_LINE).astype(np.uint8),
             (numbers[0], numbers[1], numbers[2], numbers[3]),
             self._digests.values()[rows],
         )

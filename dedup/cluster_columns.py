@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dedup._arrays import I64, U32, Bools
 from dedup._kernels import LinesOf
-from dedup.catalog import SpotColumns
+from dedup.catalog import COUNTED, SpotColumns
 from dedup.model import Relation
 from dedup.writers import encode_line
 
@@ -31,7 +31,9 @@ _WHERE: dict[str, Layout] = {
 
 def _layouts() -> list[Layout]:
     """Those of clusters, by how their documents are counted, and then those of drops."""
-    documents = [(b'"id":', "id", "path", *where, *_SIZES, *_DIGEST) for where in _WHERE.values()]
+    documents = [
+        (b'"id":', "id", "path", *where, *_SIZES, *_DIGEST) for where in (_WHERE[counted] for counted in COUNTED)
+    ]
     scores = (b',"relation":"', "relation", b'","jaccard":', "jaccard", b',"containment":', "containment")
     return [
         *((b'{"type":"cluster","cluster":', "cluster", b',"keep":{', *keep, "protected", b'},"dropped":', "dropped",
@@ -120,5 +122,5 @@ class ClusterColumns:
         }  # fmt: skip
         place = {name: number for number, name in enumerate(columns)}
         layouts = [[place[part] if isinstance(part, str) else part for part in layout] for layout in _layouts()]
-        kinds = np.searchsorted(list(_WHERE), spots.counted) + len(_WHERE) * is_drop
+        kinds = spots.counted + len(COUNTED) * is_drop
         return lines_of(kinds.astype(np.uint8), layouts, list(columns.values()), threads=1)

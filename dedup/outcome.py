@@ -69,17 +69,22 @@ class Outcome:
         mask: Bools = self.kept_rows == np.arange(len(self.catalog))
         return mask
 
+    @property
+    def dropped(self) -> I64:
+        """Rows of the dropped documents, ascending."""
+        return np.flatnonzero(~self.kept)
+
     @cached_property
     def counts(self) -> dict[Relation, int]:
         """How many documents are dropped by each relation."""
-        found = np.bincount(self._scores(np.flatnonzero(~self.kept)).relation, minlength=len(RELATIONS))
+        found = np.bincount(self._scores(self.dropped).relation, minlength=len(RELATIONS))
         return dict(zip(RELATIONS, found.tolist(), strict=True))
 
     @property
     def cluster_count(self) -> int:
         """How many documents stay for others."""
         kept: Bools = np.zeros(len(self.catalog), bool)
-        kept[self.kept_rows[~self.kept]] = True
+        kept[self.kept_rows[self.dropped]] = True
         return int(np.count_nonzero(kept))
 
     def empty_ids(self) -> Iterator[str]:
@@ -154,10 +159,10 @@ class Outcome:
 
     def _parts(self) -> Iterator[ClusterColumns]:
         """All clusters, each part with some thousand dropped documents or with one cluster."""
-        dropped = np.flatnonzero(~self.kept)
-        by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
+        dropped = self.dropped
         if not len(dropped):
             return
+        by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
         of = self.kept_rows[by_keeper]
         starts = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
         keepers, sizes = of[starts], np.diff(np.append(starts, len(of)))

@@ -112,7 +112,7 @@ class Result:
 
     def dropped_rows(self) -> I64:
         """The dropped documents as their places in the order of reading, from 0, ascending."""
-        return np.flatnonzero(~self.keep_mask())
+        return self._outcome.dropped
 
     @property
     def empty_ids(self) -> list[str]:

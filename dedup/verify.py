@@ -18,8 +18,14 @@ def jaccard(shared: int, left: int, right: int) -> float:
 
 def are_near(settings: Settings, shared: I64, left: I64, right: I64) -> Bools:
     """For many pairs whether each has the jaccard of near copies: what `relation` says of them."""
-    near: Bools = shared / (left + right - shared) >= settings.threshold
+    near: Bools = _jaccards(shared, left, right) >= settings.threshold
     return near
+
+
+def _jaccards(shared: I64, left: I64, right: I64) -> NDArray[np.float64]:
+    """`jaccard` of many pairs, none of two empty sets."""
+    found: NDArray[np.float64] = shared / (left + right - shared)
+    return found
 
 
 def containment(shared: int, size: int) -> float:
@@ -54,14 +60,15 @@ def relations(
     settings: Settings, shared: I64, dropped: I64, kept: I64, *, equal: Bools
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     """For many matches what `relation`, `jaccard` and `containment` say; a relation as its place among `Relation`."""
-    near = are_near(settings, shared, dropped, kept)
-    contained = shared / dropped
-    assert settings.containment is not None or (equal | near).all(), "what is dropped has a verified relation"
-    assert (equal | near | (contained >= (settings.containment or 0))).all(), "what is dropped has a verified relation"
+    jaccards, contained = _jaccards(shared, dropped, kept), shared / dropped
+    near = jaccards >= settings.threshold
+    # As in `relation`: what is dropped and is neither equal nor near is contained.
+    least, size = settings.containment, settings.min_contained_shingles
+    fits = False if least is None else (size <= dropped) & (dropped <= kept) & (contained >= least)
+    assert np.all(equal | near | fits), "a dropped document always has a verified relation"
     order = list(Relation)
     others = np.where(near, order.index(Relation.NEAR), order.index(Relation.CONTAINED))
-    found = np.where(equal, order.index(Relation.EXACT), others).astype(np.uint8)
-    return found, shared / (dropped + kept - shared), contained
+    return np.where(equal, order.index(Relation.EXACT), others).astype(np.uint8), jaccards, contained
 
 
 def preference(settings: Settings, shared: int, dropped: int, kept: int) -> tuple[int, float] | None:

@@ -186,7 +186,7 @@ def _copy_ipc(stream: io.BufferedReader, out: Counting, choice: _Choice) -> None
     pa, ipc = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.ipc")
     is_file = stream.peek(6)[:6] == b"ARROW1"
     with damage("arrow"):
-        reader = open_ipc(stream)  # which sees whether the end of a file is sound
+        open_ipc(stream)  # which sees whether the end of a file is sound
         options = ipc.IpcWriteOptions(compression=_codec_of(stream, is_file))
         stream.seek(0)
         reader = open_ipc(stream)

@@ -64,8 +64,10 @@ def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memo
     """The same, but lines that are whole in a piece may be too long."""
     now = _Filled(bytearray(CHUNK))
     other = bytearray()
-    _fill(stream, now, limit)
-    while not now.ended:
+    while True:
+        _fill(stream, now, limit)  # nothing to do if a thread has
+        if now.ended:
+            break
         whole = now.size - now.rest
         if now.fault or now.rest > limit:
             if whole:
@@ -75,10 +77,8 @@ def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memo
             length, behind = _skip_line(stream, now.rest)
             yield TooLong(length)
             now = _Filled(bytearray(behind).ljust(CHUNK), len(behind), len(behind) - behind.rfind(b"\n") - 1)
-            _fill(stream, now, limit)
         elif not whole:
             now.buffer += bytes(CHUNK)  # for one long line; in place, where the system can
-            _fill(stream, now, limit)
         elif ahead:
             if not now.rest < len(other) <= 2 * CHUNK:
                 other = bytearray(now.rest + CHUNK)
@@ -94,14 +94,13 @@ def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memo
                 now.buffer = bytearray(CHUNK)
             now.buffer[: now.rest] = line
             now.size = now.rest
-            _fill(stream, now, limit)
     if now.size:
         yield from _first(now.buffer, now.size)
 
 
 def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Event | None = None) -> None:
     """Read until the buffer is full, the line at its end too long, or there is no more."""
-    while to.size < len(to.buffer) and to.rest <= limit and not (stop and stop.is_set()):
+    while to.size < len(to.buffer) and to.rest <= limit and not (to.ended or to.fault or (stop and stop.is_set())):
         try:
             count = _read(stream, to.buffer, to.size)
         except Exception as error:
@@ -121,8 +120,10 @@ def _in_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
     stop, done = threading.Event(), threading.Event()
 
     def run() -> None:
-        work(stop)
-        done.set()
+        try:
+            work(stop)
+        finally:
+            done.set()
 
     threading.Thread(target=run, name="dedup-read-ahead", daemon=True).start()
     try:

@@ -92,8 +92,8 @@ def _counts(found: Found) -> Iterator[str]:
     yield f"- {plural(summary['documents'], 'document')} in {', '.join(map(code, given)) or 'memory'}"
     relations = ", ".join(f"{summary[name]:,} {name}" for name in Relation)
     yield f"- {plural(summary['clusters'], 'cluster')}: {plural(summary['dropped'], 'document')} can go ({relations})"
-    stay = "document stays" if summary["kept"] == 1 else "documents stay"
-    yield f"- {summary['kept']:,} {stay}, {size_of(summary['dropped_bytes'])} would be saved"
+    stay = plural(summary["kept"], "document stays", "documents stay")
+    yield f"- {stay}, {size_of(summary['dropped_bytes'])} would be saved"
     contained = "off" if settings.containment is None else str(settings.containment)
     yield f"- threshold {settings.threshold}, containment {contained}, kept by the policy {code(settings.keep)}"
 
