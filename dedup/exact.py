@@ -146,7 +146,7 @@ def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Ke
     bounds = offsets_of(sizes[groups])
     members = np.arange(bounds[-1]) + np.repeat(starts[groups] - bounds[:-1], sizes[groups])
     differing = kernel.differing(sketches, rows[members], bounds[:-1], threads=threads)
-    return np.unique(np.repeat(groups, sizes[groups])[differing])
+    return groups[np.bincount(np.repeat(np.arange(len(groups)), sizes[groups])[differing], minlength=len(groups)) > 0]
 
 
 def _split_by_bytes(members: I64, rows: I64, sketches: Sketches, kernel: Kernel, threads: int) -> list[list[int]]:

@@ -38,7 +38,8 @@ class Reader(NamedTuple):
         return f"no reader of {self.called} is installed: pip install 'neardup[{self.extra}]'"
 
 
-_TAKEN = {ending for entry in FORMATS.values() for ending in entry.endings} | {"gz", "bz2", "xz", "zst"}
+_OURS = {ending: name for name, entry in FORMATS.items() for ending in entry.endings}
+_TAKEN = {*_OURS, "gz", "bz2", "xz", "zst"}
 
 
 def _built_in(name: str) -> Reader | None:
@@ -54,6 +55,8 @@ def reader_of(last_part: str, forced: str | None = None) -> Reader | None:
     if forced is not None:
         return _built_in(forced)
     stem, _, ending = last_part.partition(".")
+    if stem and (last := ending.rpartition(".")[2].lower()) in _TAKEN:  # no plugin reads it: not to be looked for
+        return _built_in(_OURS[last]) if last in _OURS else None
     table = readers()
     while stem and ending:  # of `a.b.c` first what reads `b.c`
         if reader := table.get(ending.lower()):
@@ -71,7 +74,7 @@ def readers() -> dict[str, Reader]:
     """
     import importlib.metadata  # it takes longer to load than a small scan does
 
-    built_in = {ending: _built_in(name) for name, entry in FORMATS.items() for ending in entry.endings}
+    built_in = {ending: _built_in(name) for ending, name in _OURS.items()}
     table = {ending: reader for ending, reader in built_in.items() if reader}
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         who = point.dist.name if point.dist else point.value
