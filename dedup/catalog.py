@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
 
@@ -175,6 +175,17 @@ class Catalog:
         ends = self._id_ends.values()
         return self._ids.values()[ends[row] : ends[row + 1]].tobytes()
 
+    def rows_of(self, places: Sequence[Place]) -> list[int]:
+        """The rows of documents that are known by their places: found by digest, and among equal ones by id."""
+        if not places:
+            return []
+        digests = self._digests.values().view(np.uint64)[:, 0]
+        wanted = np.sort(np.frombuffer(bytes.fromhex("".join(place.digest for place in places)), np.uint64)[::2])
+        found = np.searchsorted(wanted, digests).clip(max=len(wanted) - 1)
+        rows = np.flatnonzero(wanted[found] == digests)
+        row_of = dict(zip(self.ids_of(rows), rows.tolist(), strict=True))
+        return [row_of[place.id] for place in places]
+
     def ids(self) -> Texts:
         """The ids of all documents, as `id_bytes` has them."""
         return Texts(self._ids.values().data, self._id_ends.values())
@@ -196,8 +207,12 @@ class Catalog:
         """Bytes of the raw document."""
         return self._bytes[row]
 
+    def sizes_of(self, rows: I64) -> I64:
+        """Bytes of each of these raw documents."""
+        return self._bytes.values()[rows].astype(np.int64)
+
     def bytes_of(self, rows: I64) -> int:
-        """Bytes of these raw documents."""
+        """Bytes of these raw documents together."""
         return int(self._bytes.values()[rows].sum())
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,18 +52,33 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """All dropped documents by the kept one, cluster by cluster.
+
+    Attributes:
+        kept: int64[c], the row that stays of each cluster, in keep order.
+        bounds: int64[c + 1], from where to where its dropped ones are.
+        rows: int64[d], these.
+    """
+
+    kept: I64
+    bounds: I64
+    rows: I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClusterColumns:
     """Some clusters, one after another.
 
     Attributes:
-        first: number of the first.
+        numbers: int64[c], theirs.
         kept: int64[c], the row that stays of each. protected: whether it had to. blocked: whether its policy wanted
             another one.
         sizes: int64[c], how many documents each drops.
         dropped: int64[d], their rows, cluster by cluster, by relation, score and id. scores: theirs, in this order.
     """
 
-    first: int
+    numbers: I64
     kept: I64
     protected: Bools
     blocked: Bools
@@ -86,6 +101,13 @@ class ClusterColumns:
         rows[~is_drop], rows[is_drop] = self.kept, self.dropped
         return rows
 
+    def heads(self, most: int) -> ClusterColumns:
+        """The same with so many dropped documents of each at most, the first ones."""
+        nth = np.arange(len(self.dropped)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
+        first = nth < most
+        scores = Scores(self.scores.relation[first], self.scores.jaccard[first], self.scores.containment[first])
+        return replace(self, sizes=np.minimum(self.sizes, most), dropped=self.dropped[first], scores=scores)
+
     def lines(self, lines_of: LinesOf, spots: SpotColumns, tokens: U32, shingles: U32) -> bytes | None:
         """All lines, end to end; None if some need more care than the kernel takes.
 
@@ -107,7 +129,7 @@ class ClusterColumns:
         paths = [b"" if path is None else b"," + encode_line({"path": path})[1:-2] for path in spots.paths]
         named = [relation.encode() for relation in RELATIONS]
         columns: dict[str, tuple[str, list[Any]]] = {
-            "cluster": whole(np.repeat(np.arange(self.first, self.first + len(self.kept)), self.sizes + 1)),
+            "cluster": whole(np.repeat(self.numbers, self.sizes + 1)),
             "id": ("text", [spots.ids, *spots.bounds]),
             "path": ("words", [spots.source, paths]),
             "line": whole(line), "offset": whole(offset), "length": whole(length), "bytes": whole(size),

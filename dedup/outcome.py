@@ -17,7 +17,7 @@ import numpy as np
 from dedup._arrays import I64, U32, Bools
 from dedup._kernels import Kernel
 from dedup.catalog import Catalog, Spot
-from dedup.cluster_columns import RELATIONS, ClusterColumns, Scores
+from dedup.cluster_columns import RELATIONS, ClusterColumns, Groups, Scores
 from dedup.exact import Unique, by_id, keep_order
 from dedup.keep import Assignment
 from dedup.model import Cluster, Drop, Kept, Place, Relation
@@ -87,6 +87,20 @@ class Outcome:
         kept[self.kept_rows[self.dropped]] = True
         return int(np.count_nonzero(kept))
 
+    @property
+    def is_exact(self) -> Bools:
+        """bool[d]: for each row in `groups` whether its normal form is that of the kept document."""
+        ranks = self.unique.rank_of[self.groups.rows]
+        found: Bools = ranks == self.assignment.keeper[ranks]
+        return found
+
+    @property
+    def missing(self) -> I64:
+        """int64[d]: for each row in `groups` how many of its shingles the kept document lacks."""
+        shared = self.assignment.shared[self.unique.rank_of[self.groups.rows]].astype(np.int64)
+        missing: I64 = np.where(self.is_exact, 0, self.shingles[self.groups.rows] - shared)
+        return missing
+
     def empty_ids(self) -> Iterator[str]:
         """Ids of the documents without a token, by id."""
         rows = np.flatnonzero(self.unique.rank_of < 0)
@@ -96,18 +110,21 @@ class Outcome:
 
     def clusters(self) -> Iterator[Cluster]:
         """Every cluster, in keep order of the kept document; drops by relation, score and id."""
-        for part in self._parts():
-            drops = map(
-                Drop,
-                *self._documents(part.dropped),
-                [RELATIONS[relation] for relation in part.scores.relation.tolist()],
-                part.scores.jaccard.tolist(),
-                part.scores.containment.tolist(),
-            )
-            kept = map(Kept, *self._documents(part.kept), part.protected.tolist())
-            sizes, blocked = part.sizes.tolist(), part.blocked.tolist()
-            for number, (keep, size, wanted) in enumerate(zip(kept, sizes, blocked, strict=True), part.first):
-                yield Cluster(number, keep, tuple(islice(drops, size)), wanted)
+        return chain.from_iterable(map(self.objects, self._parts()))
+
+    def objects(self, part: ClusterColumns) -> Iterator[Cluster]:
+        """Some clusters as objects."""
+        drops = map(
+            Drop,
+            *self._documents(part.dropped),
+            [RELATIONS[relation] for relation in part.scores.relation.tolist()],
+            part.scores.jaccard.tolist(),
+            part.scores.containment.tolist(),
+        )
+        kept = map(Kept, *self._documents(part.kept), part.protected.tolist())
+        columns = (part.numbers.tolist(), kept, part.sizes.tolist(), part.blocked.tolist())
+        for number, keep, size, blocked in zip(*columns, strict=True):
+            yield Cluster(number, keep, tuple(islice(drops, size)), blocked)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The same as records of a result file, each cluster followed by its drops."""
@@ -130,9 +147,9 @@ class Outcome:
             part.scores.containment.tolist(),
             strict=True,
         )
-        columns = (part.protected.tolist(), part.blocked.tolist(), part.sizes.tolist())
-        kept = zip(self._records(part.kept), *columns, strict=True)
-        for number, (keep, protected, blocked, size) in enumerate(kept, part.first):
+        flags = (part.protected.tolist(), part.blocked.tolist())
+        columns = (part.numbers.tolist(), self._records(part.kept), part.sizes.tolist(), *flags)
+        for number, keep, size, protected, blocked in zip(*columns, strict=True):
             if protected:
                 keep["protected"] = True
             record = {"type": "cluster", "cluster": number, "keep": keep, "dropped": size}
@@ -157,32 +174,51 @@ class Outcome:
         spots = self.catalog.spot_columns(rows)
         return spots and part.lines(self.kernel.lines_of, spots, self.tokens[rows], self.shingles[rows])
 
+    @cached_property
+    def groups(self) -> Groups:
+        """The dropped documents by the kept one, in keep order of that."""
+        dropped = self.dropped
+        kept = self.kept_rows[dropped]
+        by_kept = np.argsort(kept, kind="stable")
+        dropped, kept = dropped[by_kept], kept[by_kept]
+        starts = np.flatnonzero(np.diff(kept, prepend=-1))
+        sizes = np.diff(starts, append=len(kept))
+        order = keep_order(kept[starts], self.shingles, self.tokens, self.catalog.ids())
+        if self.protected is not None:
+            ahead = self.protected[kept[starts[order]]]
+            order = np.concatenate((order[ahead], order[~ahead]))
+        ends = np.cumsum(sizes[order])
+        shift = starts[order] - ends + sizes[order]  # from where a cluster is here to where its rows are
+        rows = dropped[np.arange(len(dropped)) + np.repeat(shift, sizes[order])]
+        return Groups(kept[starts[order]], np.concatenate(([0], ends)), rows)
+
     def _parts(self) -> Iterator[ClusterColumns]:
         """All clusters, each part with some thousand dropped documents or with one cluster."""
-        dropped = self.dropped
-        if not len(dropped):
-            return
-        by_keeper = dropped[np.argsort(self.kept_rows[dropped], kind="stable")]
-        of = self.kept_rows[by_keeper]
-        starts = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
-        keepers, sizes = of[starts], np.diff(np.append(starts, len(of)))
-        order = keep_order(keepers, self.shingles, self.tokens, self.catalog.ids())
-        if self.protected is not None:
-            ahead = self.protected[keepers[order]]
-            order = np.concatenate((order[ahead], order[~ahead]))
-        part_of = np.cumsum(sizes[order] + 1) // _AT_ONCE
-        first = 0
-        for places in np.split(order, np.flatnonzero(np.diff(part_of)) + 1):
-            counts = sizes[places]
-            shift = starts[places] - np.cumsum(counts) + counts  # from where a cluster is here to where its rows are
-            rows = by_keeper[np.arange(counts.sum()) + np.repeat(shift, counts)]
-            in_order, scores = self._in_order(rows, np.repeat(np.arange(len(places)), counts))
-            kept = keepers[places]
-            ranks = self.unique.rank_of[kept].tolist()
-            blocked = np.array([rank in self.assignment.blocked for rank in ranks], bool)
-            protected = np.zeros(len(kept), bool) if self.protected is None else self.protected[kept]
-            yield ClusterColumns(first, kept, protected, blocked, counts, in_order, scores)
-            first += len(places)
+        part_of = (self.groups.bounds[1:] + np.arange(len(self.groups.kept))) // _AT_ONCE
+        numbers = np.arange(len(part_of))
+        return map(self.part, np.split(numbers, np.flatnonzero(np.diff(part_of)) + 1) if len(numbers) else [])
+
+    def part(self, numbers: I64) -> ClusterColumns:
+        """The clusters with these numbers."""
+        groups = self.groups
+        sizes = np.diff(groups.bounds)[numbers]
+        cluster = np.repeat(np.arange(len(numbers)), sizes)
+        shift = groups.bounds[numbers] - np.cumsum(sizes) + sizes
+        rows, scores = self._in_order(groups.rows[np.arange(len(cluster)) + shift[cluster]], cluster)
+        return self._columns(numbers, groups.kept[numbers], sizes, rows, scores)
+
+    def pairs(self, places: I64) -> ClusterColumns:
+        """Of these places among the rows of `groups` each with its kept document, as if there were no other."""
+        groups = self.groups
+        numbers = np.searchsorted(groups.bounds, places, side="right") - 1
+        rows = groups.rows[places]
+        return self._columns(numbers, groups.kept[numbers], np.ones(len(rows), np.int64), rows, self._scores(rows))
+
+    def _columns(self, numbers: I64, kept: I64, sizes: I64, rows: I64, scores: Scores) -> ClusterColumns:
+        ranks = self.unique.rank_of[kept].tolist()
+        blocked = np.array([rank in self.assignment.blocked for rank in ranks], bool)
+        protected = np.zeros(len(kept), bool) if self.protected is None else self.protected[kept]
+        return ClusterColumns(numbers, kept, protected, blocked, sizes, rows, scores)
 
     def _in_order(self, rows: I64, cluster: I64) -> tuple[I64, Scores]:
         """Dropped documents cluster by cluster, in each by relation, score and id; ``cluster`` ascends."""

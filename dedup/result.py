@@ -150,13 +150,9 @@ class Result:
             InputError: one is gone, or has changed since the scan.
         """
         with Rereader(self.catalog, self._texts, self.settings) as again:
-            rows = [self._row_of[document.id] for document in documents]
+            rows = self.catalog.rows_of([document.place for document in documents])
             texts = {row: again.text(row) for row in sorted(rows)}  # cheapest in this order
             return [texts[row] for row in rows]
-
-    @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {self.catalog.id(row): row for row in range(len(self.catalog))}
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The result file's lines (docs/result-format.md) as dictionaries, from header to summary."""

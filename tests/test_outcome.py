@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import prose
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup
+from dedup.model import Relation
+from dedup.overview import Overview
+from dedup.report.style import Style
+from dedup.report.summary import summary_lines
 from dedup.writers import encode_line
 
 IDS = st.one_of(st.text(max_size=20), st.text(st.characters(max_codepoint=0x7F), max_size=8))
@@ -21,6 +28,29 @@ def check(result: dedup.Result) -> None:
     assert lines == list(map(encode_line, result.records()))
     assert result.to_bytes() == b"".join(lines)
     assert result.summary["dropped"] == sum(line.startswith(b'{"type":"drop"') for line in lines) > 0
+    check_overview(result)
+
+
+def check_overview(result: dedup.Result) -> None:
+    """What is found in columns is what the objects say."""
+    overview = Overview.of(result)
+    pairs = [(cluster, drop) for cluster in result.clusters for drop in cluster.drops]
+    found = overview.pairs(np.arange(len(pairs)))
+    assert {drop.id: cluster.keep for cluster, drop in found} == {drop.id: cluster.keep for cluster, drop in pairs}
+    assert sorted(drop.id for _, drop in found) == sorted(drop.id for _, drop in pairs)
+    numbers = [cluster.number for cluster, _ in found]
+    assert numbers == sorted(numbers) == [cluster.number for cluster, _ in pairs]
+    for (cluster, drop), missing, sizes in zip(found, overview.missing, overview.sizes, strict=True):
+        assert cluster.drops == (drop,) and drop in result.clusters[cluster.number].drops
+        assert missing == drop.shingles - round(drop.containment * drop.shingles)
+        assert tuple(sizes) == (cluster.keep.place.bytes, drop.place.bytes)
+    assert overview.policy_blocked == sum(cluster.policy_blocked for cluster in result.clusters)
+    others = [(cluster.keep, drop) for cluster, drop in found if drop.relation is not Relation.EXACT]
+    assert list(overview.near_or_contained(10**6)) == others and list(overview.near_or_contained(2)) == others[:2]
+    assert overview.drops(3) == [drop for _, drop in found[:3]]
+    by_size = sorted(result.clusters, key=lambda cluster: -sum(drop.place.bytes for drop in cluster.drops))
+    expected = [(replace(cluster, drops=cluster.drops[:2]), len(cluster.drops)) for cluster in by_size[:3]]
+    assert overview.largest(3, 2) == expected
 
 
 @given(st.data(), st.lists(IDS, min_size=4, max_size=40, unique=True))
@@ -56,3 +86,33 @@ def test_a_share_that_is_written_with_an_exponent() -> None:
     result = dedup.find_duplicates([" ".join(words), " ".join(words[:60])])
     assert 0 < result.dropped[0].jaccard < 1e-4 and b'"jaccard":7.' in result.to_bytes()
     check(result)
+
+
+def test_texts_of_equal_documents_and_of_none(tmp_path: Path) -> None:
+    """A document is found by its digest, and among equal ones by its id."""
+    texts = {"a": prose(1, 30), "b": prose(2, 30), "é\udcff": prose(1, 30), "c": prose(1, 30).upper(), "": ""}
+    result = dedup.find_duplicates(texts.items())
+    documents = [document for cluster in result.clusters for document in (cluster.keep, *cluster.drops)]
+    assert {document.id for document in documents} == {"a", "é\udcff", "c"}
+    assert result.texts(documents) == [texts[document.id] for document in documents]
+    assert result.texts(documents[:1]) == [texts[documents[0].id]] and result.texts([]) == []
+    assert Overview.of(dedup.find_duplicates(["a b c"])).largest(3, 2) == []
+
+
+@pytest.mark.once
+def test_a_summary_makes_no_objects_of_what_it_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = dedup.find_duplicates([f"{prose(number % 3, 30)} {number}" for number in range(3000)])
+    assert result.summary["dropped"] > 2900
+    made = 0
+    init = dedup.Drop.__init__
+
+    def count(*args: Any, **named: Any) -> None:
+        nonlocal made
+        made += 1
+        init(*args, **named)
+
+    monkeypatch.setattr(dedup.Drop, "__init__", count)
+    monkeypatch.setattr("dedup.report.next_steps._LOOKED_AT", 10)
+    lines = list(summary_lines(result, Style(), inputs=["x"], written=["r.jsonl"], seconds=1.0))
+    assert any("more clusters" in line or "more documents" in line for line in lines)
+    assert 500 < made < 550, "those that are compared, and a few that are shown or named"

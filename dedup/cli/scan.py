@@ -151,7 +151,7 @@ def command(
 
 def _leave(result: Result, check: bool) -> None:
     """The exit status that the result calls for."""
-    if check and result.clusters:
+    if check and result.summary["clusters"]:
         exits.leave(exits.ASKED)
     if result.has_unread:
         exits.leave(exits.UNREAD)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import compress
+from operator import ne
 
 from dedup.difference._align import Block, align
 from dedup.difference._model import Counts, Difference, Kind, Move, Segment
@@ -75,19 +77,31 @@ def _segments(a: Units, b: Units, blocks: list[Block], passages: list[Passage]) 
 
 
 def _block(a: Units, b: Units, i: int, j: int, n: int) -> Iterator[Segment]:
-    """Segments of a run of equal words: halved until the characters are equal too, or one word is left."""
+    """Segments of a run of equal words: cut where a word, or the gap before one, has other characters."""
     if not n:
         return
     a0, a1, b0, b1 = a.starts[i], a.ends[i + n - 1], b.starts[j], b.ends[j + n - 1]
     if a.text[a0:a1] == b.text[b0:b1]:
         yield _segment("equal", a0, a1, b0, b1, n, n)
-    elif n == 1:
-        yield _segment("formatting", a0, a1, b0, b1, 1, 1)
-    else:
-        half = n // 2
-        yield from _block(a, b, i, j, half)
-        yield from _hole(a, b, i + half, i + half, j + half, j + half)
-        yield from _block(a, b, i + half, j + half, n - half)
+        return
+    words = compress(range(1, 2 * n, 2), map(ne, a.words[i : i + n], b.words[j : j + n]))
+    gaps = compress(range(2, 2 * n, 2), map(ne, a.gaps[i + 1 : i + n], b.gaps[j + 1 : j + n]))
+    done, gap_done = 0, True  # so many words, and the gap before the next one
+    for place in (*sorted([*words, *gaps]), 2 * n):
+        word, is_word = divmod(place, 2)
+        if done < word:
+            if not gap_done:
+                yield from _hole(a, b, i + done, i + done, j + done, j + done)
+            ends = a.starts[i + done], a.ends[i + word - 1], b.starts[j + done], b.ends[j + word - 1]
+            yield _segment("equal", *ends, word - done, word - done)
+            done, gap_done = word, False
+        if word < n and not gap_done:
+            yield from _hole(a, b, i + word, i + word, j + word, j + word)
+            gap_done = True
+        if is_word:
+            at, there = i + word, j + word
+            yield _segment("formatting", a.starts[at], a.ends[at], b.starts[there], b.ends[there], 1, 1)
+            done, gap_done = word + 1, False
 
 
 def _hole(a: Units, b: Units, i0: int, i1: int, j0: int, j1: int) -> Iterator[Segment]:

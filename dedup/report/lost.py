@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from dedup._arrays import I64
 from dedup.difference import Difference, Lost, diff, lost, shortened
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Kept, Relation
@@ -13,8 +16,8 @@ from dedup.report.style import Style, name_of, plural
 from dedup.report.wrap import Line, wrapped
 
 MOST_DOCUMENTS = 500
-MOST_BYTES = 2 << 20
-"""Bounds of what is compared for a summary, both texts of a pair counted: a second or two at worst."""
+MOST_BYTES = 1 << 20
+"""Bounds of what is compared for a summary, both texts of a pair counted: about half a second."""
 LONGEST = 1 << 18
 """Bytes: longer documents are not compared word by word for a summary."""
 _READ_AT_ONCE = 32 << 20
@@ -117,8 +120,54 @@ def neighbours(text: str, start: int, end: int) -> tuple[str, str]:
     return lead, trail
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Dropped:
+    """Dropped documents, of which the texts of some will be compared.
+
+    Attributes:
+        missing: int64[d], how many of its shingles the kept document lacks.
+        sizes: int64[d, 2], bytes of the kept and of the dropped document.
+        pairs: gives the documents at some places, each with its cluster.
+    """
+
+    missing: I64
+    sizes: I64
+    pairs: Callable[[I64], Sequence[tuple[Cluster, Drop]]]
+
+    @classmethod
+    def of(cls, clusters: Iterable[Cluster]) -> Dropped:
+        """Those of some clusters."""
+        pairs = [(cluster, drop) for cluster in clusters for drop in cluster.drops]
+        sizes = [(cluster.keep.place.bytes, drop.place.bytes) for cluster, drop in pairs]
+        missing = np.array([_missing(drop) for _, drop in pairs], np.int64)
+        return cls(missing, np.array(sizes, np.int64).reshape(-1, 2), lambda places: [pairs[at] for at in places])
+
+    def chosen(self, most_documents: int | None, most_bytes: int | None, longest: int | None) -> I64:
+        """The places of those that are compared, see `lost_of_run`."""
+        places = np.flatnonzero(self.missing)
+        if longest is not None:
+            places = places[self.sizes[places].max(axis=1) <= longest]
+        places = places[np.argsort(-self.missing[places], kind="stable")]
+        if most_bytes is not None:
+            places = places[_fitting(self.sizes[places].sum(axis=1), most_bytes, most_documents)]
+        return places[:most_documents]
+
+
+def _fitting(sizes: I64, room: int, most: int | None) -> list[int]:
+    """The first places, so many at most, whose sizes fit into the room that those before them leave."""
+    found: list[int] = []
+    least = sizes.min(initial=0)
+    for place, size in enumerate(sizes):
+        if room < least or len(found) == most:
+            break
+        if size <= room:
+            found.append(place)
+            room -= size
+    return found
+
+
 def lost_of_run(
-    clusters: Iterable[Cluster],
+    clusters: Iterable[Cluster] | Dropped,
     texts: ReadTexts,
     *,
     most_documents: int | None = MOST_DOCUMENTS,
@@ -132,27 +181,16 @@ def lost_of_run(
     not read.
 
     Args:
-        clusters: of a result.
+        clusters: of a result, or what they drop.
         texts: reads texts, as ``Result.texts`` does.
         most_documents: how many pairs are compared at most; None is no bound.
         most_bytes: how many bytes of text, both documents of each pair counted; None is no bound.
         longest: documents with more bytes are not compared; None is no bound.
         compare: gives the difference of a kept and a dropped text.
     """
-    dropped = [(cluster, drop) for cluster in clusters for drop in cluster.drops]
-    wanted = [(cluster, drop) for cluster, drop in dropped if _missing(drop)]
-    wanted.sort(key=lambda pair: -_missing(pair[1]))
-    chosen: list[tuple[Cluster, Drop]] = []
-    size = 0
-    for cluster, drop in wanted:
-        bytes_of = (cluster.keep.place.bytes, drop.place.bytes)
-        fits = longest is None or max(bytes_of) <= longest
-        if not fits or (most_bytes is not None and size + sum(bytes_of) > most_bytes):
-            continue
-        if most_documents is not None and len(chosen) == most_documents:
-            break
-        chosen.append((cluster, drop))
-        size += sum(bytes_of)
+    dropped = clusters if isinstance(clusters, Dropped) else Dropped.of(clusters)
+    chosen = dropped.pairs(dropped.chosen(most_documents, most_bytes, longest))
+    wanted = int(np.count_nonzero(dropped.missing))
     losses: list[DocumentLoss] = []
     unreadable: list[tuple[Drop, str]] = []
     for cluster, drop, pair in _read(chosen, texts):
@@ -164,8 +202,8 @@ def lost_of_run(
     return RunLoss(
         words=sum(loss.lost.words for loss in found),
         documents=tuple(found),
-        compared=len(dropped) - len(wanted) + len(losses),
-        left_out=len(wanted) - len(chosen),
+        compared=len(dropped.missing) - wanted + len(losses),
+        left_out=wanted - len(chosen),
         unreadable=tuple(unreadable),
     )
 

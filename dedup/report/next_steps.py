@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from dedup.model import Drop, Kept, Relation
+from dedup.model import Drop, Kept
 from dedup.report.style import quoted
 from dedup.settings import Settings
 
 if TYPE_CHECKING:
+    from dedup.overview import Overview
     from dedup.result import Result
 
 _STDIN = "-"
-_LOOKED_AT = 1000  # dropped documents, to see whether there are files among them
+_LOOKED_AT = 1000  # dropped documents, for one that can be named, and to see whether there are files among them
 _READING = ("text_field", "id_field", "format", "delimiter")
 
 
-def next_steps(result: Result, inputs: Sequence[str], *, written: Sequence[str]) -> Iterator[tuple[str, str]]:
+def next_steps(
+    result: Result, overview: Overview, inputs: Sequence[str], *, written: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     """Each command, and what it is good for; ``written`` are the files that the scan has written."""
-    pair = next((pair for pair in _pairs(result) if all(map(_can_be_named, pair))), None)
+    pairs = overview.near_or_contained(_LOOKED_AT)
+    pair = next(((kept, drop) for kept, drop in pairs if _can_be_named(kept) and _can_be_named(drop)), None)
     if pair:
-        yield " ".join(["dedup diff", *map(_spec, pair), *_flags(result.settings, _READING)]), "all that differs"
+        yield (
+            " ".join(["dedup diff", _spec(pair[0]), _spec(pair[1]), *_flags(result.settings, _READING)]),
+            "all that differs",
+        )
     named = _STDIN not in inputs and all(map(_can_be_typed, (*inputs, *result.protect)))
-    if written and named and result.clusters:
-        yield from _with_result(result, written)
+    drops = overview.drops(_LOOKED_AT)
+    if written and named and drops:
+        yield from _with_result(drops, written)
     if not written and named and result.summary["documents"]:
         flags = _flags(result.settings, Settings.__dataclass_fields__)
         protected = [f"--protect {_argument(path)}" for path in result.protect]
@@ -33,7 +40,7 @@ def next_steps(result: Result, inputs: Sequence[str], *, written: Sequence[str])
         yield " ".join(command), "keeps this result"
 
 
-def _with_result(result: Result, written: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _with_result(drops: Sequence[Drop], written: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What can be done with a result file, if there is one."""
     file = next(
         (path for path in written if path.endswith((".jsonl", ".ndjson", ".json")) and _can_be_typed(path)), None
@@ -43,18 +50,10 @@ def _with_result(result: Result, written: Sequence[str]) -> Iterator[tuple[str, 
     if not any(path.endswith(".html") for path in written):
         page = _argument(f"{file.rpartition('.')[0]}.html")
         yield f"dedup report {_argument(file)} -o {page}", "a page of all that differs"
-    drops = islice((drop for cluster in result.clusters for drop in cluster.drops), _LOOKED_AT)
     if all(drop.place.is_record for drop in drops):
         yield f"dedup apply {_argument(file)} -o cleaned/", "what a cleaned corpus would have; nothing is written yet"
     else:
         yield f"dedup apply {_argument(file)}", "which files could go; nothing is moved yet"
-
-
-def _pairs(result: Result) -> Iterator[list[Kept | Drop]]:
-    for cluster in result.clusters:
-        for drop in cluster.drops:
-            if drop.relation is not Relation.EXACT:
-                yield [cluster.keep, drop]
 
 
 def _can_be_named(document: Kept | Drop) -> bool:

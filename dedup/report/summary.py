@@ -15,6 +15,7 @@ from dedup.report.next_steps import next_steps
 from dedup.report.style import Style, name_of, plural, size_of, staying
 
 if TYPE_CHECKING:
+    from dedup.overview import Overview
     from dedup.report.lost import Compare
     from dedup.result import Result
 
@@ -35,18 +36,22 @@ def summary_lines(
         seconds: how long it took.
     """
     from dedup.difference import diff
-    from dedup.report.lost import lost_lines, lost_of_run
+    from dedup.overview import Overview
+    from dedup.report.lost import Dropped, lost_lines, lost_of_run
+
+    overview = Overview.of(result)
 
     yield from _read(result, style, inputs, seconds)
     yield from _not_read(result.skipped, style)
     for path in result.own_results:
         yield style.dim(f"left alone: {name_of(path)} (a result file of dedup, or its unfinished copy)")
     yield ""
-    yield from _found(result, style)
+    yield from _found(result, overview, style)
     compare = lru_cache(maxsize=None)(diff)  # a pair may be shown twice
-    yield from lost_lines(lost_of_run(result.clusters, result.texts, compare=compare), style)
-    yield from _largest(result, style, compare)
-    yield from _next_step(result, style, inputs, written)
+    dropped = Dropped(overview.missing, overview.sizes, overview.pairs)
+    yield from lost_lines(lost_of_run(dropped, result.texts, compare=compare), style)
+    yield from _largest(result, overview, style, compare)
+    yield from _next_step(result, overview, style, inputs, written)
 
 
 def _read(result: Result, style: Style, inputs: Sequence[str], seconds: float) -> Iterator[str]:
@@ -98,12 +103,12 @@ def _not_read(skipped: Sequence[Skipped], style: Style) -> Iterator[str]:
         yield style.dim(f"  {told - len(named):,} more: -v names them, the result file has them all")
 
 
-def _found(result: Result, style: Style) -> Iterator[str]:
+def _found(result: Result, overview: Overview, style: Style) -> Iterator[str]:
     summary = result.summary
     if not summary["documents"]:
         yield style.warning("Nothing to compare: no document was read.")
         return
-    if not result.clusters:
+    if not summary["clusters"]:
         yield style.good("No copies: every document stays.")
         return
     relations = ", ".join(
@@ -113,7 +118,7 @@ def _found(result: Result, style: Style) -> Iterator[str]:
         f"{style.bold(plural(summary['clusters'], 'cluster'))}: {plural(summary['dropped'], 'document')} "
         f"({relations}; {size_of(summary['dropped_bytes'])}) can go, {staying(summary['kept'])}"
     )
-    blocked = sum(cluster.policy_blocked for cluster in result.clusters)
+    blocked = overview.policy_blocked
     if blocked:
         yield style.warning(
             f"  in {plural(blocked, 'cluster')} the keep policy could not have its choice: it matches not all members, "
@@ -121,32 +126,31 @@ def _found(result: Result, style: Style) -> Iterator[str]:
         )
 
 
-def _largest(result: Result, style: Style, compare: Compare) -> Iterator[str]:
+def _largest(result: Result, overview: Overview, style: Style, compare: Compare) -> Iterator[str]:
     """The clusters that drop the most bytes, with what differs in each."""
-    clusters = sorted(result.clusters, key=lambda cluster: -sum(drop.place.bytes for drop in cluster.drops))
-    texts = _texts(result, clusters[:CLUSTERS])
-    for cluster in clusters[:CLUSTERS]:
+    clusters = overview.largest(CLUSTERS, DROPS)
+    texts = _texts(result, [cluster for cluster, _ in clusters])
+    for cluster, dropped in clusters:
         yield ""
         yield f"{style.good('keep')} {style.bold(name_of(cluster.keep.id))} ({plural(cluster.keep.tokens, 'word')})"
-        for drop in cluster.drops[:DROPS]:
+        for drop in cluster.drops:
             name = style.bold(name_of(drop.id))
             yield f"{style.warning('drop')} {name} ({plural(drop.tokens, 'word')}): {scores(drop)}"
             yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style, compare)
-        if len(cluster.drops) > DROPS:
-            yield style.dim(f"     and {plural(len(cluster.drops) - DROPS, 'more document')}")
-    if len(clusters) > CLUSTERS:
+        if dropped > DROPS:
+            yield style.dim(f"     and {plural(dropped - DROPS, 'more document')}")
+    more = result.summary["clusters"] - len(clusters)
+    if more:
         yield ""
-        yield style.dim(f"and {plural(len(clusters) - CLUSTERS, 'more cluster')}; the result file has them all")
+        yield style.dim(f"and {plural(more, 'more cluster')}; the result file has them all")
 
 
 def _texts(result: Result, clusters: Sequence[Cluster]) -> dict[str, str | InputError]:
     """The texts that are shown, as far as they are short enough, by id; all read in one go."""
-    shown: dict[str, Kept | Drop] = {}
+    documents: list[Kept | Drop] = []
     for cluster in clusters:
-        documents: list[Kept | Drop] = [cluster.keep, *cluster.drops[:DROPS]]
-        for document in documents:
-            if document.place.bytes <= LONGEST:
-                shown[document.id] = document
+        documents += [cluster.keep, *cluster.drops]
+    shown = {document.id: document for document in documents if document.place.bytes <= LONGEST}
     try:
         return dict(zip(shown, result.texts(list(shown.values())), strict=True))
     except InputError:  # something has changed since: then one by one, to say what
@@ -186,11 +190,13 @@ def _what_differs(
     )
 
 
-def _next_step(result: Result, style: Style, inputs: Sequence[str], written: Sequence[str]) -> Iterator[str]:
+def _next_step(
+    result: Result, overview: Overview, style: Style, inputs: Sequence[str], written: Sequence[str]
+) -> Iterator[str]:
     yield ""
     for path in written:
         yield f"written: {name_of(path)}"
-    steps = list(next_steps(result, inputs, written=written))
+    steps = list(next_steps(result, overview, inputs, written=written))
     if steps:
         yield style.dim("next:")
     for command, why in steps:
