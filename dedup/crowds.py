@@ -22,7 +22,10 @@ from dedup.settings import Settings
 
 CROWD = 256  # a bucket of more documents than this is crowded
 KEY_BITS = 16, 29  # bits of a key, at least and at most
-RARE = 8  # a hash that more documents hold is common
+RARE = 8, 4096  # a hash is rare if no more documents hold it, at least and at most
+SHARE = 4  # or if of all in crowds no more hold it than so many in each `CROWD`
+ALONE = 15  # a key is counted up to this by itself, and from there on together with the others of its cell
+CELL_BITS = 5  # keys that are equal but for so many bits have one cell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +55,11 @@ class Crowds:
         normal = Texts.joined(forms)
         sets = kernel.shingle_sets(normal, settings.shingle, threads=1)
         held = np.split(_held(sets.values), sets.offsets[1:-1])
+        few = min(max(SHARE * len(crowded) // crowd, RARE[0]), RARE[1])
         return cls(
-            common={rank: int((counts > RARE).sum()) for rank, counts in zip(crowded, held, strict=True)},
+            common={rank: int((counts > few).sum()) for rank, counts in zip(crowded, held, strict=True)},
             rare={
-                rank: hashes[(counts > 1) & (counts <= RARE)]
+                rank: hashes[(counts > 1) & (counts <= few)]
                 for rank, hashes, counts in zip(crowded, sets.rows(), held, strict=True)
             },
         )
@@ -71,12 +75,16 @@ def _held(values: U64) -> I64:
     """For each hash of all sets how many of them hold it, as far as its keys tell.
 
     A hash has two keys, its first and its last bits, and is taken to be held as often as the rarer of them
-    occurs. So no count is too low, and few are too high. A set of all hashes would be exact and takes too
+    occurs: up to 15 times by itself, and beyond with the 31 keys that differ from it in the last five bits alone.
+    So no count is too low, and few are too high. A set of all hashes would be exact and takes too
     much memory with a million documents.
     """
     bits = min(max((2 * max(1, len(values)) - 1).bit_length(), KEY_BITS[0]), KEY_BITS[1])
     held = np.full(len(values), len(values), np.int64)
-    for keys in (values >> np.uint64(64 - bits), values & np.uint64((1 << bits) - 1)):
-        _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    for all_keys in (values >> np.uint64(64 - bits), values & np.uint64((1 << bits) - 1)):
+        keys, places, counts = np.unique(all_keys, return_inverse=True, return_counts=True)
+        _, cells = np.unique(keys >> np.uint64(CELL_BITS), return_inverse=True)
+        beyond = np.bincount(cells, np.maximum(counts - ALONE, 0)).astype(np.int64)[cells]
+        counts = np.where(counts < ALONE, counts, ALONE + beyond)
         held = np.minimum(held, counts[places])
     return held

@@ -212,6 +212,24 @@ def test_what_a_few_pages_share_is_no_less_than_what_all_do() -> None:
 
 
 @pytest.mark.once
+def test_what_some_of_the_pages_share_is_told_from_what_all_do() -> None:
+    """One header; of ten first words and of ten last ones, before one footer, a page has one: with both it matches.
+
+    Of 202 shingles 160 are those of the header, one each begins with four of its words and ends with the footer's: with
+    both 162 make a contained copy (.802), with one of them 161 (.797) don't. Of three pages with both two are dropped.
+    """
+    header, footer = [f"h{n}" for n in range(164)], ["f1", "f2", "f3", "f4"]
+    pages = [
+        " ".join([*header, f"a{page % 10}", *(f"p{page}w{n}" for n in range(36)), f"b{page // 10 % 10}", *footer])
+        for page in range(300)
+    ]
+    found = both_passes(pages, crowd=20)
+    assert found.keeper.tolist() == [*range(100), *range(100), *range(100)]
+    assert found.candidates == found.matches == 200
+    assert both_passes(pages, crowd=300).candidates > 10_000
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(("most", "left_out"), [(20, 0), (19, 1), (3, 17), (2, 18), (1, 9)])
 def test_candidates_beyond_the_bound_are_counted_up_to_ten_times_the_bound(most: int, left_out: int) -> None:
     """One text of which twenty others hold 66 of 76 shingles each, so that none is surely the best match."""

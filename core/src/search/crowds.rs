@@ -8,10 +8,9 @@
 //! better than one already found, the pair need not be compared. That changes no match. The counts
 //! are part of the definition: `dedup.crowds` has the same.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::lists::{Keys, Lists};
-use super::numbers::Numbers;
+use super::counts::Counts;
+use super::lists::Keys;
+use super::rare::{Rare, RareWalk};
 use super::{Cancelled, Corpus};
 use crate::forms::Spare;
 use crate::shingles::Shingles;
@@ -20,21 +19,18 @@ use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 64;
-/// Bits of a key, at least and at most. Two tables of half a byte a key take a third to two thirds of
-/// the crowd's text, and half a gigabyte at most.
-const KEY_BITS: (u32, u32) = (16, 29);
-/// A hash that more documents hold is common.
-const RARE: u64 = 8;
+/// A hash is common if more than a share of the documents in crowds hold it, at least and at most so many: of each
+/// `crowd` so many.
+const SHARE: usize = 4;
+const RARE: (usize, usize) = if cfg!(test) { (3, 20) } else { (8, 4096) };
 
 /// What each document has in common with others in a crowd. Empty if there is no crowd.
 #[derive(Default)]
 pub struct Crowds {
     /// Common shingles of each document; `APART` if it is in no crowd.
     common: Vec<u32>,
-    /// The numbers of its rare shingles that another holds too.
-    rare: Keys,
-    /// The kept documents that hold each of those.
-    holders: Lists,
+    /// Their rare shingles that another holds too, and who holds them.
+    rare: Rare,
 }
 
 const APART: u32 = u32::MAX;
@@ -58,6 +54,7 @@ impl Crowds {
             .collect();
         drop(sizes);
         let shingles: u64 = members.iter().map(|&rank| u64::from(corpus.size(rank as usize))).sum();
+        let few = rare(members.len(), crowd);
         let counts = Counts::new(shingles);
         each(corpus, &members, workers, cancel, |set| {
             set.iter().for_each(|&hash| counts.add(hash));
@@ -67,8 +64,8 @@ impl Crowds {
             let mut rare = Vec::new();
             for &hash in set {
                 let count = counts.of(hash);
-                common += u32::from(count > RARE);
-                if (2..=RARE).contains(&count) {
+                common += u32::from(count > few);
+                if (2..=few).contains(&count) {
                     rare.push(hash);
                 }
             }
@@ -81,19 +78,7 @@ impl Crowds {
             common[rank as usize] = count;
             rare[rank as usize] = hashes;
         }
-        let numbers = Numbers::new(rare.iter().flatten().copied().collect());
-        let parts = workers.map(
-            rare,
-            || (),
-            |(), hashes| {
-                let keys: Vec<u32> =
-                    hashes.into_iter().filter_map(|hash| numbers.of(hash)).collect();
-                Ok((vec![keys.len() as u32], keys))
-            },
-        )?;
-        let rare = Keys::joined(parts, numbers.count());
-        let holders = Lists::new(&rare, |_| true);
-        Ok(Crowds { common, rare, holders })
+        Ok(Crowds { common, rare: Rare::new(rare, workers)? })
     }
 
     /// Whether there is a crowd.
@@ -120,28 +105,37 @@ impl Crowds {
     /// The document stays. Documents must come in keep order.
     pub fn keep(&mut self, rank: u32) {
         if self.has(rank) {
-            self.holders.keep(rank, self.rare.of(rank));
+            self.rare.keep(rank);
         }
     }
 
-    /// The kept documents from rank `first` on that have something rare in common with this one,
-    /// ascending, and how much.
-    pub fn rare_with(&self, rank: u32, first: u32, found: &mut Vec<(u32, u32)>) {
-        found.clear();
-        if !self.has(rank) {
-            return;
+    /// How many rare shingles a document has that another holds too.
+    pub fn rare_ones(&self, rank: u32) -> usize {
+        if self.has(rank) {
+            self.rare.of(rank).len()
+        } else {
+            0
         }
-        for &key in self.rare.of(rank) {
-            let kept = &self.holders.all()[self.holders.span(key)];
-            found.extend(kept.iter().filter(|&&kept| kept >= first).map(|&kept| (kept, 1)));
-        }
-        found.sort_unstable();
-        found.dedup_by(|next, last| {
-            let same = next.0 == last.0;
-            last.1 += u32::from(same);
-            same
-        });
     }
+
+    /// Begins to go through the kept documents from rank `first` on that have at least so many rare shingles in common
+    /// with this one, and one in any case.
+    pub fn start(&self, rank: u32, first: u32, least: usize, walk: &mut RareWalk) {
+        walk.clear();
+        if self.has(rank) {
+            self.rare.start(rank, first, least, walk);
+        }
+    }
+
+    /// What is rare, and who holds it.
+    pub fn rare(&self) -> &Rare {
+        &self.rare
+    }
+}
+
+/// How many documents hold a hash that is rare, at most.
+fn rare(members: usize, crowd: usize) -> u32 {
+    (SHARE * members / crowd).clamp(RARE.0, RARE.1) as u32
 }
 
 /// What `work` gives for the shingle set of each member.
@@ -166,45 +160,4 @@ fn each<R: Send>(
         Ok(found)
     })?;
     Ok(found.into_iter().flatten().collect())
-}
-
-/// How often each hash was added, as far as its first and its last bits tell: too often, never too
-/// seldom, and up to 15. The same whatever the order of adding.
-struct Counts {
-    bits: u32,
-    first: Vec<AtomicU64>,
-    last: Vec<AtomicU64>,
-}
-
-impl Counts {
-    /// For so many hashes.
-    fn new(hashes: u64) -> Counts {
-        let bits =
-            (u64::BITS - (2 * hashes.max(1) - 1).leading_zeros()).clamp(KEY_BITS.0, KEY_BITS.1);
-        let zeros = || (0..1usize << (bits - 4)).map(|_| AtomicU64::new(0)).collect();
-        Counts { bits, first: zeros(), last: zeros() }
-    }
-
-    #[inline]
-    fn add(&self, hash: u64) {
-        for (table, key) in [(&self.first, self.keys(hash).0), (&self.last, self.keys(hash).1)] {
-            let (place, shift) = (key as usize / 16, key % 16 * 4);
-            let more = |all: u64| (all >> shift & 15 < 15).then(|| all + (1 << shift));
-            let _ = table[place].fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        }
-    }
-
-    #[inline]
-    fn of(&self, hash: u64) -> u64 {
-        let (first, last) = self.keys(hash);
-        let count = |table: &[AtomicU64], key: u64| {
-            table[key as usize / 16].load(Ordering::Relaxed) >> (key % 16 * 4) & 15
-        };
-        count(&self.first, first).min(count(&self.last, last))
-    }
-
-    #[inline]
-    fn keys(&self, hash: u64) -> (u64, u64) {
-        (hash >> (64 - self.bits), hash & ((1 << self.bits) - 1))
-    }
 }

@@ -178,6 +178,12 @@ impl Lists {
         }
     }
 
+    /// What `span` looks at.
+    #[inline]
+    pub fn heads(&self) -> &[(usize, u32)] {
+        &self.heads
+    }
+
     /// Where the kept documents of this key stand in `all`.
     #[inline]
     pub fn span(&self, key: u32) -> Range<usize> {

@@ -5,13 +5,16 @@
 //! Neither blocks nor threads can change the outcome: a candidate is a function of two documents, and
 //! the best match has one order.
 
+mod better;
 mod buckets;
 mod corpus;
+mod counts;
 mod crowds;
 mod lists;
 mod marks;
 mod numbers;
 mod postings;
+mod rare;
 mod rarity;
 mod rules;
 #[cfg(test)]
@@ -272,10 +275,11 @@ impl Pass<'_> {
             true => self.first_better(rank, true, &fate.best).max(first),
             false => first,
         };
-        let since = Since { apart: first, crowded };
+        let rare = self.least_rare(rank, &fate.best);
+        let since = Since { apart: first, crowded, rare };
         self.neighbours.start(rank, first, since, &self.crowds, &mut scratch.walk);
         let mut loaded = false;
-        while self.neighbours.next(&mut scratch.walk, &mut scratch.neighbours) {
+        while self.neighbours.next(&self.crowds, &mut scratch.walk, &mut scratch.neighbours) {
             for &other in &scratch.neighbours {
                 if self.cancel.is_set() || fate.compared + fate.left_out == COUNTED * self.task.most
                 {
@@ -317,6 +321,7 @@ impl Pass<'_> {
                 let since = Since {
                     apart: self.first_better(rank, false, &fate.best),
                     crowded: self.first_better(rank, true, &fate.best),
+                    rare: self.least_rare(rank, &fate.best),
                 };
                 self.neighbours.skip(since, &mut scratch.walk);
             }
@@ -331,37 +336,6 @@ impl Pass<'_> {
             true => (size.min(kept), size.max(kept)),
             false => (size, kept),
         }
-    }
-
-    /// How many shingles a document shares with one that is kept, at the very most, if nothing rare.
-    fn most_shared(&self, rank: u32, crowded: bool) -> u32 {
-        self.crowds.most_shared(rank, self.sizes[rank as usize], crowded)
-    }
-
-    /// The first rank from which on kept documents may be a better match: smaller ones may be better
-    /// near copies, and of what holds as much the first is the best.
-    fn first_better(&self, rank: u32, crowded: bool, best: &Option<Match>) -> u32 {
-        let most = self.most_shared(rank, crowded);
-        let (before, from) = self.sizes.split_at(rank as usize);
-        let after = best.map_or(0, |best| best.kept + 1);
-        let may_not = |&kept: &u32| !self.rules.may_beat(most, from[0], after, kept, best);
-        // Where some are protected the sizes fall, fall below this one's, which can't be contained in
-        // those, and begin anew.
-        let (protected, others) = before.split_at(self.task.protected.min(before.len()));
-        let (larger, smaller) =
-            protected.split_at(protected.partition_point(|&kept| kept >= from[0]));
-        let mut first = 0;
-        for part in [larger, smaller, others] {
-            let none = match self.task.join && part.first().is_some_and(|&kept| kept < from[0]) {
-                true => 0, // some of which may be contained in it, and which can't be told from their sizes
-                false => part.partition_point(may_not),
-            };
-            first += none;
-            if none < part.len() {
-                break;
-            }
-        }
-        first as u32
     }
 
     /// Whether a document and a larger one are worth comparing.

@@ -93,7 +93,7 @@ impl Rules {
 }
 
 /// How many values two ascending, distinct lists share.
-pub fn shared_values<'a>(mut left: &'a [u64], mut right: &'a [u64]) -> usize {
+pub fn shared_values<'a, T: Ord + Copy>(mut left: &'a [T], mut right: &'a [T]) -> usize {
     if left.len() > right.len() {
         std::mem::swap(&mut left, &mut right);
     }

@@ -153,6 +153,7 @@ fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize
             shingles.set(text, 2, &Cancel::new()).iter().copied().collect()
         })
         .collect();
+    let few = (4 * crowded.iter().filter(|crowded| **crowded).count() / crowd).clamp(3, 20);
     let in_crowds = sets.iter().zip(&crowded).filter(|(_, crowded)| **crowded);
     let all: Vec<u64> = in_crowds.flat_map(|(set, _)| set.iter().copied()).collect();
     let bits = (16..29).find(|&bits| 1 << bits >= 2 * all.len()).unwrap();
@@ -161,13 +162,22 @@ fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize
     for key in all.iter().flat_map(|&hash| keys(hash)) {
         *counts.entry(key).or_insert(0) += 1;
     }
+    // Beyond 15 keys that are equal but for their last five bits are counted together.
+    let mut cells = BTreeMap::new();
+    for ((table, key), &count) in &counts {
+        *cells.entry((*table, key >> 5)).or_insert(0) += usize::saturating_sub(count, 15);
+    }
+    let held = move |(table, key): (u32, u64)| match counts[&(table, key)] {
+        count if count < 15 => count,
+        _ => 15 + cells[&(table, key >> 5)],
+    };
     move |rank, other| {
         if !crowded[rank] || !crowded[other] {
             return sets[rank].len() as u32;
         }
         let may_be_shared = |hash: &&u64| {
-            let count = keys(**hash).iter().map(|key| counts[key]).min().unwrap();
-            count > 8 || sets[other].contains(hash)
+            let count = keys(**hash).into_iter().map(&held).min().unwrap();
+            count > few || sets[other].contains(hash)
         };
         sets[rank].iter().filter(may_be_shared).count() as u32
     }
@@ -297,7 +307,7 @@ fn equals_brute_force() {
         };
         let task = Task {
             most: [1, 3, 1000][random.below(3)],
-            crowd: [2, 8, NO_CROWD][random.below(3)],
+            crowd: [2, 8, 20, NO_CROWD][random.below(4)],
             protected: protected.len(),
             join,
             sides: &sides,

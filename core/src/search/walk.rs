@@ -6,6 +6,7 @@
 use super::crowds::Crowds;
 use super::lists::{Kept, Keys};
 use super::postings::Postings;
+use super::rare::RareWalk;
 use crate::simd::prefetch;
 
 /// Neighbours that are taken at once.
@@ -31,11 +32,13 @@ pub struct Neighbour {
     pub rare: u32,
 }
 
-/// From which rank on kept documents are of interest, those in crowds and the others.
+/// From which rank on kept documents are of interest, those in crowds and the others; and how many rare shingles
+/// one must share, if it is in a crowd and comes before.
 #[derive(Clone, Copy)]
 pub struct Since {
     pub apart: u32,
     pub crowded: u32,
+    pub rare: usize,
 }
 
 impl Since {
@@ -68,9 +71,8 @@ const RARE: u64 = 2;
 pub struct Walk {
     spans: Vec<Span>,
     step: usize,
-    /// Those that something rare leads to, and how much of it; and how many were gone through.
-    rare: Vec<(u32, u32)>,
-    passed: usize,
+    /// Those that something rare leads to.
+    rare: RareWalk,
     /// Rank times four, plus what leads to it.
     met: Vec<u64>,
     /// Posted hashes that a kept document must hold, if no bucket leads to it.
@@ -80,7 +82,7 @@ pub struct Walk {
 impl Walk {
     /// Whether nobody is left.
     pub fn is_over(&self) -> bool {
-        self.spans.is_empty() && self.passed == self.rare.len()
+        self.spans.is_empty() && self.rare.is_over()
     }
 }
 
@@ -115,12 +117,10 @@ impl Neighbours {
         found.dedup();
     }
 
-    /// Begins to go through the neighbours of a document. Those from rank `first` on with something
-    /// rare in common are of interest in any case.
+    /// Begins to go through the neighbours of a document, from rank `first` on.
     pub fn start(&self, rank: u32, first: u32, since: Since, crowds: &Crowds, walk: &mut Walk) {
         walk.spans.clear();
-        crowds.rare_with(rank, first, &mut walk.rare);
-        walk.passed = 0;
+        crowds.start(rank, first, since.rare, &mut walk.rare);
         walk.step = STEPS.0;
         walk.needed = 0;
         self.add_spans(walk, self.buckets.of(rank), false, since);
@@ -177,15 +177,16 @@ impl Neighbours {
     pub fn skip(&self, since: Since, walk: &mut Walk) {
         let spans = std::mem::take(&mut walk.spans);
         walk.spans.extend(spans.into_iter().filter_map(|span| self.cut(span, since)));
+        walk.rare.narrow(since.rare);
     }
 
     /// The next ones, ascending; false if there are none left.
-    pub fn next(&self, walk: &mut Walk, found: &mut Vec<Neighbour>) -> bool {
+    pub fn next(&self, crowds: &Crowds, walk: &mut Walk, found: &mut Vec<Neighbour>) -> bool {
         found.clear();
         if walk.is_over() {
             return false;
         }
-        let end = self.end(walk);
+        let (end, rare) = (self.end(crowds, walk), crowds.rare());
         walk.met.clear();
         for span in &mut walk.spans {
             let list = self.list(span);
@@ -200,30 +201,29 @@ impl Neighbours {
         }
         walk.spans.retain(|span| span.first < span.last);
         walk.step = STEPS.1.min(2 * walk.step);
-        let mut passed = walk.passed;
-        walk.passed += walk.rare[passed..].partition_point(|&(rank, _)| rank <= end);
-        let rare = walk.rare[passed..walk.passed].iter();
-        walk.met.extend(rare.map(|&(rank, _)| u64::from(rank) << 2 | RARE));
+        let met = &mut walk.met;
+        rare.take(end, &mut walk.rare, |rank| met.push(u64::from(rank) << 2 | RARE));
         walk.met.sort_unstable();
         for met in walk.met.chunk_by(|left, right| left >> 2 == right >> 2) {
-            let (beside, mut rare) = (met[0] & 3 == BUCKET, 0);
-            if met[met.len() - 1] & 3 == RARE {
-                rare = walk.rare[passed].1;
-                passed += 1;
-            }
-            if beside || rare > 0 || met.len() >= walk.needed {
-                found.push(Neighbour { rank: (met[0] >> 2) as u32, beside, rare });
+            let (rank, beside) = ((met[0] >> 2) as u32, met[0] & 3 == BUCKET);
+            let taken = met.iter().rev().take_while(|&met| met & 3 == RARE).count();
+            let rare = if taken > 0 { rare.shared(rank, taken, &walk.rare) } else { 0 };
+            if beside || rare > 0 || met.len() - taken >= walk.needed.max(1) {
+                found.push(Neighbour { rank, beside, rare });
             }
         }
         true
     }
 
     /// The rank up to which neighbours are taken next.
-    fn end(&self, walk: &Walk) -> u32 {
-        if walk.spans.iter().map(|span| span.last - span.first).sum::<usize>() <= AT_ONCE {
+    fn end(&self, crowds: &Crowds, walk: &Walk) -> u32 {
+        let lists = || {
+            let spans = walk.spans.iter().map(|span| self.list(span));
+            spans.chain(crowds.rare().lists(&walk.rare))
+        };
+        if lists().map(<[u32]>::len).sum::<usize>() <= AT_ONCE {
             return u32::MAX;
         }
-        let ends = walk.spans.iter().map(|span| self.list(span));
-        ends.filter_map(|list| list.get(walk.step - 1)).min().copied().unwrap_or(u32::MAX)
+        lists().filter_map(|list| list.get(walk.step - 1)).min().copied().unwrap_or(u32::MAX)
     }
 }

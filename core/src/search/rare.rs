@@ -1,0 +1,168 @@
+//! What few documents of a crowd hold, and the kept documents that hold it.
+//!
+//! A document looks for others that have at least so many of its rare shingles. Of n one that has l is
+//! in one of any n − l + 1 of their lists, and in two of any n − l + 2: so the longest lists need not be
+//! gone through, and the better the best match is, the fewer are left. The others are gone through in
+//! keep order, and only as far as is asked for: the first that is found may be the best there can be.
+
+use std::ops::Range;
+
+use super::lists::{Keys, Lists};
+use super::numbers::Numbers;
+use super::rules::shared_values;
+use super::Cancelled;
+use crate::simd::prefetch;
+use crate::threads::Workers;
+
+/// The rare shingles of each document that another holds too, and the kept documents of each.
+#[derive(Default)]
+pub struct Rare {
+    /// Ascending; what fewer documents hold has a smaller number.
+    keys: Keys,
+    holders: Lists,
+}
+
+/// How far a document is with the lists of its rare shingles. Its buffer is used again and again.
+#[derive(Default)]
+pub struct RareWalk {
+    rank: u32,
+    /// How many rare shingles the document has.
+    keys: usize,
+    /// What is left of the lists of the rarest of them, that lead to others.
+    lists: Vec<Range<usize>>,
+    /// A document must have so many of all, and of those of the lists.
+    least: usize,
+    hits: usize,
+}
+
+impl Rare {
+    /// From the hashes of each document.
+    pub fn new(hashes: Vec<Vec<u64>>, workers: &Workers) -> Result<Rare, Cancelled> {
+        let numbers = Numbers::of_shared(hashes.iter().flatten().copied().collect());
+        let parts = workers.map(
+            hashes,
+            || (),
+            |(), hashes| {
+                let mut keys: Vec<u32> =
+                    hashes.into_iter().filter_map(|hash| numbers.of(hash)).collect();
+                keys.sort_unstable();
+                Ok((vec![keys.len() as u32], keys))
+            },
+        )?;
+        let keys = Keys::joined(parts, numbers.count());
+        let holders = Lists::new(&keys, |_| true);
+        Ok(Rare { keys, holders })
+    }
+
+    /// The numbers of a document's rare shingles.
+    pub fn of(&self, rank: u32) -> &[u32] {
+        self.keys.of(rank)
+    }
+
+    /// The document stays. Documents must come in keep order.
+    pub fn keep(&mut self, rank: u32) {
+        self.holders.keep(rank, self.keys.of(rank));
+    }
+
+    /// Begins to go through the kept documents from rank `first` on that have at least so many of the rare shingles
+    /// of this one, and one in any case.
+    pub fn start(&self, rank: u32, first: u32, least: usize, walk: &mut RareWalk) {
+        let keys = self.of(rank);
+        (walk.rank, walk.keys, walk.least) = (rank, keys.len(), least);
+        let (sure, others) = keys.split_at(walk.sure());
+        sure.iter().for_each(|&key| prefetch(self.holders.heads(), key as usize));
+        for &key in sure {
+            if let Some(last) = self.holders.span(key).last() {
+                prefetch(self.holders.all(), last);
+            }
+        }
+        walk.lists.extend(sure.iter().map(|&key| self.since(key, first)));
+        walk.extend(others.iter().map(|&key| self.since(key, first)));
+    }
+
+    /// The kept documents of a key from rank `first` on.
+    fn since(&self, key: u32, first: u32) -> Range<usize> {
+        let Range { start, end } = self.holders.span(key);
+        let list = &self.holders.all()[start..end];
+        match list.last() {
+            Some(&last) if last < first => end..end,
+            Some(_) if list[0] < first => start + list.partition_point(|&kept| kept < first)..end,
+            _ => start..end,
+        }
+    }
+
+    /// What is left of the lists.
+    pub fn lists<'a>(&'a self, walk: &'a RareWalk) -> impl Iterator<Item = &'a [u32]> {
+        walk.lists
+            .iter()
+            .filter(|list| !list.is_empty())
+            .map(|list| &self.holders.all()[list.clone()])
+    }
+
+    /// Takes the documents up to the rank `end`, each as often as it has something of the lists.
+    pub fn take(&self, end: u32, walk: &mut RareWalk, mut each: impl FnMut(u32)) {
+        for left in &mut walk.lists {
+            let list = &self.holders.all()[left.clone()];
+            let taken = match list.last() {
+                Some(&last) if last > end => list.partition_point(|&rank| rank <= end),
+                _ => list.len(),
+            };
+            list[..taken].iter().for_each(|&rank| each(rank));
+            left.start += taken;
+        }
+    }
+
+    /// How many rare shingles the document that walks has in common with one that was taken so many times; 0 for too
+    /// few.
+    pub fn shared(&self, other: u32, taken: usize, walk: &RareWalk) -> u32 {
+        if taken < walk.hits {
+            0
+        } else if walk.lists.len() == walk.keys {
+            taken as u32
+        } else {
+            shared_values(self.of(walk.rank), self.of(other)) as u32
+        }
+    }
+}
+
+impl RareWalk {
+    /// Nothing is left.
+    pub fn clear(&mut self) {
+        (self.keys, self.least) = (0, 0);
+        self.lists.clear();
+    }
+
+    /// Whether nobody is left.
+    pub fn is_over(&self) -> bool {
+        self.lists.iter().all(Range::is_empty)
+    }
+
+    /// Of those to come only such are of interest as have at least so many rare shingles in common with the document.
+    pub fn narrow(&mut self, least: usize) {
+        if least > self.least {
+            self.least = least;
+            let others = self.lists.split_off(self.sure());
+            self.extend(others.into_iter());
+        }
+    }
+
+    /// The number of lists in one of which a document of interest is for sure.
+    fn sure(&self) -> usize {
+        (self.keys + 1).saturating_sub(self.least.max(1))
+    }
+
+    /// Adds to those lists others: for each one hit more is needed. That spares looking closer at many who have one
+    /// thing in common, and doesn't pay if the list is long.
+    fn extend(&mut self, others: impl Iterator<Item = Range<usize>>) {
+        let mut all: usize = self.lists.iter().map(Range::len).sum();
+        self.hits = 1;
+        for list in others {
+            if self.hits >= self.least || list.len() > all {
+                break;
+            }
+            all += list.len();
+            self.hits += 1;
+            self.lists.push(list);
+        }
+    }
+}
