@@ -108,7 +108,7 @@ class ClusterColumns:
         scores = Scores(self.scores.relation[first], self.scores.jaccard[first], self.scores.containment[first])
         return replace(self, sizes=np.minimum(self.sizes, most), dropped=self.dropped[first], scores=scores)
 
-    def lines(self, lines_of: LinesOf, spots: SpotColumns, tokens: U32, shingles: U32) -> bytes | None:
+    def lines(self, lines_of: LinesOf, spots: SpotColumns, tokens: U32, shingles: U32, *, threads: int) -> bytes | None:
         """All lines, end to end; None if some need more care than the kernel takes.
 
         Args:
@@ -145,4 +145,4 @@ class ClusterColumns:
         place = {name: number for number, name in enumerate(columns)}
         layouts = [[place[part] if isinstance(part, str) else part for part in layout] for layout in _layouts()]
         kinds = spots.counted + len(COUNTED) * is_drop
-        return lines_of(kinds.astype(np.uint8), layouts, list(columns.values()), threads=1)
+        return lines_of(kinds.astype(np.uint8), layouts, list(columns.values()), threads=threads)

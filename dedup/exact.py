@@ -132,11 +132,12 @@ def by_id(rows: I64, equal: I64, ids: Texts) -> I64:
 
 def _eight_bytes(blob: NDArray[np.uint8], starts: I64, lengths: I64) -> U64:
     """The number that the eight bytes from each start are, zeros for those beyond its length."""
-    keys = np.zeros(len(starts), np.uint64)
-    for place in range(8):
-        there = np.flatnonzero(lengths > place)
-        keys[there] |= blob[starts[there] + place].astype(np.uint64) << np.uint64(8 * (7 - place))
-    return keys
+    if len(blob) < 8:
+        blob = np.append(blob, np.zeros(8, np.uint8))
+    at = np.minimum(starts, len(blob) - 8)  # from where on eight bytes are there
+    keys: U64 = np.ndarray(len(blob) - 7, ">u8", blob, strides=1)[at].astype(np.uint64)
+    beyond = (64 - 8 * lengths.clip(0, 8)).astype(np.uint64)  # a shift by 64 leaves nothing
+    return keys << (8 * (starts - at)).astype(np.uint64) >> beyond << beyond
 
 
 def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Kernel, threads: int) -> I64:

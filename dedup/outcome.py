@@ -38,7 +38,7 @@ class Outcome:
         unique: their distinct normal forms. assignment: who of these is kept for whom.
         tokens, shingles: uint32[n], of each document.
         protected: bool[n], who stays whatever it matches, if there are such.
-        kernel: makes lines of what it can.
+        kernel: makes lines of what it can, on so many threads.
     """
 
     settings: Settings
@@ -49,6 +49,7 @@ class Outcome:
     shingles: U32
     protected: Bools | None = None
     kernel: Kernel | None = None
+    threads: int = 1
 
     @cached_property
     def kept_rows(self) -> I64:
@@ -172,7 +173,9 @@ class Outcome:
             return None
         rows = part.rows
         spots = self.catalog.spot_columns(rows)
-        return spots and part.lines(self.kernel.lines_of, spots, self.tokens[rows], self.shingles[rows])
+        return spots and part.lines(
+            self.kernel.lines_of, spots, self.tokens[rows], self.shingles[rows], threads=self.threads
+        )
 
     @cached_property
     def groups(self) -> Groups:

@@ -227,7 +227,9 @@ def decided(
         limits=limits,
         kernel=kernel.name,
         steps=stages.end(),
-        _outcome=Outcome(settings, catalog, unique, assignment, sketches.tokens, sketches.shingles, protected, kernel),
+        _outcome=Outcome(
+            settings, catalog, unique, assignment, sketches.tokens, sketches.shingles, protected, kernel, engine.threads
+        ),
         _texts=texts,
     )
 
