@@ -137,6 +137,40 @@ impl Workers {
     }
 }
 
+/// States of threads that are used again, from one call of `map` to the next: buffers that have grown.
+#[derive(Default)]
+pub struct States<S>(Mutex<Vec<S>>);
+
+impl<S: Default> States<S> {
+    /// One that nobody uses at the moment, or a new one.
+    pub fn lend(&self) -> Lent<'_, S> {
+        let idle = self.0.lock().ok().and_then(|mut idle| idle.pop());
+        Lent { state: idle.unwrap_or_default(), owner: self }
+    }
+
+    /// Those for which this doesn't hold go.
+    pub fn retain(&mut self, holds: impl Fn(&S) -> bool) {
+        if let Ok(idle) = self.0.get_mut() {
+            idle.retain(holds);
+        }
+    }
+}
+
+/// A state that goes back when this is dropped.
+pub struct Lent<'a, S: Default> {
+    /// The state.
+    pub state: S,
+    owner: &'a States<S>,
+}
+
+impl<S: Default> Drop for Lent<'_, S> {
+    fn drop(&mut self) {
+        if let Ok(mut idle) = self.owner.0.lock() {
+            idle.push(std::mem::take(&mut self.state));
+        }
+    }
+}
+
 /// Cuts 0..n into pieces of about `size` each, by a weight of each item (its bytes).
 pub fn pieces(
     n: usize,
@@ -173,6 +207,22 @@ mod tests {
                 workers.map((0..9).collect(), || (), |_, i| if i == 5 { Err(i) } else { Ok(()) });
             assert_eq!(failed, Err(5));
         }
+    }
+
+    #[test]
+    fn states_are_used_again_but_for_those_that_go() {
+        let mut states = States::<Vec<u32>>::default();
+        states.lend().state.push(7);
+        let (mut first, second) = (states.lend(), states.lend());
+        assert_eq!((&first.state[..], &second.state[..]), (&[7][..], &[][..]));
+        first.state.push(8);
+        drop((first, second));
+        states.retain(|state| !state.is_empty());
+        let (first, second) = (states.lend(), states.lend());
+        assert_eq!((&first.state[..], &second.state[..]), (&[7, 8][..], &[][..]));
+        drop((first, second));
+        states.retain(Vec::is_empty);
+        assert!(states.lend().state.is_empty() && states.lend().state.is_empty());
     }
 
     #[test]

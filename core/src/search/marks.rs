@@ -56,12 +56,18 @@ impl Marks {
         self.tags.len()
     }
 
-    /// Adds the numbers of those of these hashes that have one.
-    pub fn find(&self, hashes: &[u64], hits: &mut Vec<u64>, numbers: &mut Vec<u32>) {
+    /// Adds the numbers of those of these hashes, `most` at the most, that have one.
+    pub fn find(
+        &self,
+        hashes: impl Iterator<Item = u64>,
+        most: usize,
+        hits: &mut Vec<u64>,
+        numbers: &mut Vec<u32>,
+    ) {
         // No branches: nobody can predict them.
-        hits.resize(hits.len().max(hashes.len()), 0);
+        hits.resize(hits.len().max(most), 0);
         let mut count = 0;
-        for &hash in hashes {
+        for hash in hashes {
             let bit = (hash >> self.shift) as usize;
             hits[count] = hash;
             count += (self.bits[bit / 64] >> (bit % 64) & 1) as usize;
@@ -106,13 +112,13 @@ mod tests {
             let (left, right) = hashes.split_at(count / 3);
             let marks = Marks::new([left, right].into_iter(), 16, hash_bits);
             let (mut hits, mut numbers) = (Vec::new(), vec![7]);
-            marks.find(&hashes, &mut hits, &mut numbers);
+            marks.find(hashes.iter().copied(), hashes.len(), &mut hits, &mut numbers);
             assert_eq!((numbers.len(), numbers[0]), (count + 1, 7));
             assert!(numbers[1..].iter().all(|&number| (number as usize) < marks.count()));
             // The same hash has the same number, and hardly two have one.
             let of = |hash| {
                 let mut found = Vec::new();
-                marks.find(&[hash], &mut Vec::new(), &mut found);
+                marks.find([hash].into_iter(), 1, &mut Vec::new(), &mut found);
                 found
             };
             assert!(hashes.iter().zip(&numbers[1..]).all(|(&hash, &number)| of(hash) == [number]));

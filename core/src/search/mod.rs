@@ -26,7 +26,7 @@ pub use corpus::{ranks_of, Bands, Corpus, NOBODY};
 pub use rules::{shared_values, Match, Rules};
 
 use crate::large_pages::{soon, HereAndThere};
-use crate::threads::{Cancel, Workers};
+use crate::threads::{Cancel, Lent, States, Workers};
 use buckets::buckets;
 use crowds::Crowds;
 use postings::Postings;
@@ -134,6 +134,7 @@ pub fn greedy(
         neighbours: Neighbours::new(buckets, postings, &crowds),
         crowds,
         verifier: Verifier::new(),
+        scratch: States::default(),
         cancel,
     };
     let _told = HereAndThere::new(corpus.samples);
@@ -160,6 +161,8 @@ struct Pass<'a> {
     neighbours: Neighbours,
     crowds: Crowds,
     verifier: Verifier,
+    /// Of the threads, which use their buffers again, unless they are large.
+    scratch: States<Scratch>,
     cancel: &'a Cancel,
 }
 
@@ -183,9 +186,9 @@ impl Pass<'_> {
             self.fetch(block.clone());
         }
         let fates = self.compare_with_earlier(&block, workers)?;
-        let mut scratch = Scratch::default();
+        let mut scratch = self.scratch.lend();
         for (rank, mut fate) in block.clone().zip(fates) {
-            self.compare(rank, block.start, &mut fate, &mut scratch);
+            self.compare(rank, block.start, &mut fate, &mut scratch.state);
             if self.cancel.is_set() {
                 return Err(Cancelled);
             }
@@ -201,6 +204,8 @@ impl Pass<'_> {
                 self.crowds.keep(rank);
             }
         }
+        drop(scratch);
+        self.scratch.retain(|scratch| !scratch.verify.large);
         Ok(())
     }
 
@@ -224,19 +229,23 @@ impl Pass<'_> {
         workers: &Workers,
     ) -> Result<Vec<Fate>, Cancelled> {
         let pieces: Vec<_> = block.clone().step_by(PIECE).collect();
-        let fates = workers.map(pieces, Scratch::default, |scratch, first| {
-            let mut fates = Vec::with_capacity(PIECE);
-            for rank in first..block.end.min(first + PIECE as u32) {
-                let mut fate = Fate::default();
-                self.compare(rank, 0, &mut fate, scratch);
-                self.prepare(rank, block.start, &mut fate, scratch);
-                fates.push(fate);
-                if self.cancel.is_set() {
-                    return Err(Cancelled);
+        let fates = workers.map(
+            pieces,
+            || self.scratch.lend(),
+            |Lent { state: scratch, .. }, first| {
+                let mut fates = Vec::with_capacity(PIECE);
+                for rank in first..block.end.min(first + PIECE as u32) {
+                    let mut fate = Fate::default();
+                    self.compare(rank, 0, &mut fate, scratch);
+                    self.prepare(rank, block.start, &mut fate, scratch);
+                    fates.push(fate);
+                    if self.cancel.is_set() {
+                        return Err(Cancelled);
+                    }
                 }
-            }
-            Ok(fates)
-        })?;
+                Ok(fates)
+            },
+        )?;
         Ok(fates.into_iter().flatten().collect())
     }
 

@@ -5,20 +5,19 @@
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 
+use std::ops::Range;
+
 use super::lists::{Keys, Parts};
 use super::marks::Marks;
-use super::rarity::Rarity;
+use super::rarity::{Holders, Rarity};
 use super::{Cancelled, Corpus, Rules};
 use crate::threads::{Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
 const HITS: usize = 3;
 
-/// Documents handed to a thread at a time.
-const PIECE: usize = 1 << 10;
-
-/// Bits for each posted hash: of those that aren't posted one in thirty has a bit that is marked.
-const BITS: usize = if cfg!(test) { 1 } else { 16 };
+/// Bits for each posted hash: of those that aren't posted one in sixteen has a bit that is marked.
+const BITS: usize = if cfg!(test) { 1 } else { 8 };
 
 /// The posted hashes: who posted which, and who holds which.
 pub struct Postings {
@@ -37,25 +36,17 @@ impl Postings {
         cancel: &Cancel,
     ) -> Result<Postings, Cancelled> {
         let rarity = Rarity::new(corpus, workers, cancel)?;
+        let parts = post(corpus, rules, &rarity, workers, cancel)?;
+        let posted = parts.iter().map(|part| &part.posted[..]);
+        let marks = Marks::new(posted, BITS, corpus.hash_bits);
         let order = rarity.order();
-        let parts = by_piece(order, workers, cancel, |spare, rank, posted| {
-            post(corpus, rules, &rarity, rank, spare, posted);
-        })?;
-        let marks = Marks::new(parts.iter().map(|(_, posted)| &posted[..]), BITS, corpus.hash_bits);
         let mut needed = vec![0; corpus.count()];
-        let sizes = parts.iter().flat_map(|(sizes, _)| sizes);
+        let sizes = parts.iter().flat_map(|part| &part.sizes);
         for (&rank, _) in order.iter().zip(sizes).filter(|(_, &size)| size > 0) {
             let sample = corpus.sample(rank as usize).len();
             needed[rank as usize] = HITS.min(rules.contained_floor(sample)) as u8;
         }
-        let posted = workers.map(parts, Vec::new, |hits, (sizes, posted)| {
-            let mut keys = Vec::with_capacity(posted.len());
-            marks.find(&posted, hits, &mut keys);
-            Ok((sizes, keys))
-        })?;
-        let held = by_piece(order, workers, cancel, |hits, rank, keys| {
-            marks.find(corpus.sample(rank), hits, keys);
-        })?;
+        let (posted, held) = numbered(corpus, &rarity, parts, &marks, workers, cancel)?;
         let count = marks.count();
         Ok(Postings {
             needed,
@@ -80,52 +71,121 @@ impl Postings {
     }
 }
 
-/// What `work` adds for each document, some documents at a time: how many, and what.
-fn by_piece<S: Default, R: Send>(
-    order: &[u32],
-    workers: &Workers,
-    cancel: &Cancel,
-    work: impl Fn(&mut S, usize, &mut Vec<R>) + Sync,
-) -> Result<Parts<R>, Cancelled> {
-    workers.map(order.chunks(PIECE).collect(), S::default, |scratch, ranks| {
-        if cancel.is_set() {
-            return Err(Cancelled);
-        }
-        let (mut sizes, mut added) = (Vec::with_capacity(PIECE), Vec::new());
-        for &rank in ranks {
-            let before = added.len();
-            work(scratch, rank as usize, &mut added);
-            sizes.push((added.len() - before) as u32);
-        }
-        Ok((sizes, added))
-    })
+/// What the documents of a piece post.
+struct Part {
+    /// How many hashes each posts.
+    sizes: Vec<u32>,
+    posted: Vec<u64>,
+    /// For each hash of their samples whether another document may hold it, as `Holders::next` says it.
+    others: Vec<u64>,
 }
 
-/// Adds the postings of one document, unless too few of its hashes occur anywhere else.
+/// Posts the rarest hashes, piece by piece.
 fn post(
     corpus: &Corpus,
     rules: &Rules,
     rarity: &Rarity,
-    rank: usize,
-    order: &mut Vec<(u8, u64)>,
-    posted: &mut Vec<u64>,
-) {
-    let sample = corpus.sample(rank);
-    if !rules.may_be_contained(corpus.size(rank)) || sample.is_empty() {
-        return;
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<Vec<Part>, Cancelled> {
+    let pieces = rarity.pieces().iter().cloned().enumerate().collect();
+    workers.map(pieces, Posting::default, |posting, (number, piece)| {
+        let mut part = Part { sizes: Vec::new(), posted: Vec::new(), others: Vec::new() };
+        let mut holders = rarity.of(number);
+        for &rank in &rarity.order()[piece] {
+            posting.post(corpus, rules, rank, &mut holders, &mut part);
+        }
+        if cancel.is_set() {
+            return Err(Cancelled);
+        }
+        Ok(part)
+    })
+}
+
+/// The numbers of the hashes that each document posted, and of those posted ones that it holds.
+fn numbered(
+    corpus: &Corpus,
+    rarity: &Rarity,
+    parts: Vec<Part>,
+    marks: &Marks,
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<(Parts<u32>, Parts<u32>), Cancelled> {
+    let items = parts.into_iter().zip(rarity.pieces()).collect();
+    let found = workers.map(items, Vec::new, |hits, (part, piece): (Part, &Range<usize>)| {
+        let Part { sizes, posted, others } = part;
+        let mut own = Vec::with_capacity(posted.len());
+        marks.find(posted.iter().copied(), posted.len(), hits, &mut own);
+        let (mut held, mut counts, mut others) = (Vec::new(), Vec::new(), &others[..]);
+        for &rank in &rarity.order()[piece.clone()] {
+            let sample = corpus.sample(rank as usize);
+            let (bits, rest) = others.split_at(sample.len().div_ceil(64));
+            others = rest;
+            let before = held.len();
+            // What no other holds, no other posted.
+            marks.find(marked(sample, bits), sample.len(), hits, &mut held);
+            counts.push((held.len() - before) as u32);
+        }
+        if cancel.is_set() {
+            return Err(Cancelled);
+        }
+        Ok(((sizes, own), (counts, held)))
+    })?;
+    Ok(found.into_iter().unzip())
+}
+
+/// Those values that have a bit, of which there are 64 in a word.
+fn marked<'a>(values: &'a [u64], bits: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+    values.chunks(64).zip(bits).flat_map(|(values, &bits)| {
+        let rest = |&bits: &u64| Some(bits & (bits - 1)).filter(|&bits| bits > 0);
+        let left = std::iter::successors(Some(bits).filter(|&bits| bits > 0), rest);
+        left.map(|bits| values[bits.trailing_zeros() as usize])
+    })
+}
+
+/// A thread's buffers.
+#[derive(Default)]
+struct Posting {
+    counts: Vec<u8>,
+    /// For each shared hash how many hold it, and in the lower half its place in the sample.
+    rarest: Vec<u64>,
+}
+
+impl Posting {
+    /// Adds the next document, which posts nothing if too few of its hashes occur anywhere else.
+    fn post(
+        &mut self,
+        corpus: &Corpus,
+        rules: &Rules,
+        rank: u32,
+        holders: &mut Holders,
+        part: &mut Part,
+    ) {
+        let (posts, bits) = (part.posted.len(), part.others.len());
+        let sample = corpus.sample(rank as usize);
+        holders.next(sample, &mut self.counts, &mut part.others);
+        if rules.may_be_contained(corpus.size(rank as usize)) && !sample.is_empty() {
+            let shared = part.others[bits..].iter().map(|bits| bits.count_ones() as usize).sum();
+            self.rarest(sample, rules.contained_floor(sample.len()), shared, &mut part.posted);
+        }
+        part.sizes.push((part.posted.len() - posts) as u32);
     }
-    let floor = rules.contained_floor(sample.len());
-    if rarity.of(corpus, rank).iter().filter(|&&count| count > 1).count() < floor {
-        return;
+
+    /// Posts enough of a sample's hashes, `shared` of which occur elsewhere, unless those are fewer than `floor`.
+    fn rarest(&mut self, sample: &[u64], floor: usize, shared: usize, posted: &mut Vec<u64>) {
+        if shared < floor {
+            return;
+        }
+        // Hashes that it alone holds come first among the rarest, and need no posting.
+        let alone = sample.len() - shared;
+        let hits = HITS.min(floor);
+        let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(shared);
+        self.rarest.clear();
+        let holders = (0u64..).zip(&self.counts).filter(|&(_, &count)| count > 1);
+        self.rarest.extend(holders.map(|(place, &count)| u64::from(count) << 32 | place));
+        if count < shared {
+            self.rarest.select_nth_unstable(count);
+        }
+        posted.extend(self.rarest[..count].iter().map(|&rare| sample[rare as u32 as usize]));
     }
-    let order = rarity.shared(corpus, rank, order);
-    let shared = order.len();
-    // Hashes that it alone holds come first among the rarest, and need no posting.
-    let alone = sample.len() - shared;
-    let hits = HITS.min(floor);
-    let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(shared);
-    if count < shared {
-        order.select_nth_unstable(count);
-    }
-    posted.extend(order[..count].iter().map(|&(_, hash)| hash));
 }

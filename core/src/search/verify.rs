@@ -38,6 +38,8 @@ pub struct Scratch {
     shingles: Shingles,
     loaded: Lookup,
     spare: Spare,
+    /// Whether a large set was made here, and so these buffers are large.
+    pub large: bool,
 }
 
 impl Default for Scratch {
@@ -46,6 +48,7 @@ impl Default for Scratch {
             shingles: Shingles::new(Level::detect()),
             loaded: Lookup::default(),
             spare: Spare::default(),
+            large: false,
         }
     }
 }
@@ -63,6 +66,7 @@ impl Verifier {
         if let Some(set) = self.recall(rank) {
             return scratch.loaded.build(&set);
         }
+        scratch.large |= is_large(corpus, rank);
         let form = corpus.forms.get(corpus.row(rank as usize), &mut scratch.spare, cancel);
         scratch.loaded.build(scratch.shingles.set(form, corpus.shingle, cancel));
     }
@@ -95,6 +99,7 @@ impl Verifier {
                 scratch.loaded.count(&set)
             };
         }
+        scratch.large |= large;
         let form = corpus.forms.get(corpus.row(kept as usize), &mut scratch.spare, cancel);
         let set = scratch.shingles.set(form, corpus.shingle, cancel);
         // A set that was cut short by cancelling must not stay.
