@@ -265,6 +265,7 @@ def test_interrupted_while_reading(tmp_path: Path, temporary: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("delay", [0.1, 0.3, 0.7, 1.2, 2.0, 3.0])
 def test_interrupted_at_any_time(tmp_path: Path, temporary: Path, delay: float) -> None:
     """Wherever Ctrl-C comes, the status is 130 (or 0 if it was done), and the output old or whole."""
@@ -361,6 +362,7 @@ def test_killed_while_writing(
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_killed_at_random_moments(run_dedup: Runner, tmp_path: Path, temporary: Path) -> None:
     """G7: kill -9 at any moment of a run leaves the old result or the whole new one."""
     (tmp_path / "rows.jsonl").write_bytes(lines_of({"id": n, "text": STORY} for n in range(3000)))

@@ -81,6 +81,7 @@ def test_more_documents_than_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch)
     check(dedup.find_duplicates([prose(number % 9, 30) for number in range(60)]))
 
 
+@pytest.mark.once
 def test_a_share_that_is_written_with_an_exponent() -> None:
     words = [f"word{number}" for number in range(800_000)]
     result = dedup.find_duplicates([" ".join(words), " ".join(words[:60])])
