@@ -16,6 +16,7 @@ import numpy as np
 
 from dedup._arrays import Bools, Changed, Sketches, Texts
 from dedup._kernels import Kernel, load_kernel
+from dedup.beside import behind
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
@@ -130,12 +131,20 @@ class Engine:
         """The sketches of all documents, and for as long as this lasts their normal forms."""
         columns = SketchColumns(self.settings.bands, self.room)
         with columns.forms, closing(batches):
-            for batch in batches:
-                stages.step("sketch")
-                keep_forms = not batch.again or columns.forms.has_room(len(batch.blob))  # these needn't be made again
-                columns.append(self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms))
-                stages.step("read")
+            behind(self._sketches(batches, stages), columns.append, wanted=self.threads > 1)
             yield columns.finish(catalog.places(self.settings.text_fields[0]))
+
+    def _sketches(self, batches: Iterable[Texts], stages: Stages) -> Iterator[Sketches]:
+        """The sketches of each batch."""
+        kept = 0  # bytes of normal forms
+        for batch in batches:
+            stages.step("sketch")
+            keep_forms = not batch.again or kept + len(batch.blob) <= self.room.forms  # these needn't be made again
+            sketches = self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms)
+            kept += len(sketches.normal.blob)
+            yield sketches
+            del sketches  # before the next are made
+            stages.step("read")
 
 
 def find_duplicates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 import tempfile
 import weakref
 from array import array
@@ -21,6 +22,7 @@ from dedup.errors import OutputError
 IN_MEMORY = 64 << 20
 _SHARE = 32  # of a budget what each column may hold; there are fifteen, of which two are large
 _PENDING = 4096
+_MAPPED = 1 << 20  # bytes
 
 Number = TypeVar("Number", np.uint8, np.uint32, np.uint64, np.int64)
 
@@ -46,6 +48,50 @@ class Room:
         return cls(IN_MEMORY if share is None else min(IN_MEMORY, share), share, folder)
 
 
+class _Memory:
+    """Bytes in memory that grow in place.
+
+    Many of them are a map, not a bytearray: other threads go on while more are copied there, which is when the system
+    clears its pages, and that takes longer than the copy.
+    """
+
+    def __init__(self) -> None:
+        self._few = bytearray()
+        self._map: mmap.mmap | None = None
+        self._size = 0
+
+    def append(self, data: Buffer) -> None:
+        """Add bytes at the end, while no view that was given before is in use."""
+        end = self._size + len(data)
+        if self._map is None and (end < _MAPPED or sys.platform != "linux"):  # elsewhere maps may not grow
+            self._few += data
+        else:
+            room = self._room_for(end)
+            np.frombuffer(room, np.uint8)[self._size : end] = np.frombuffer(data, np.uint8)
+        self._size = end
+
+    def _room_for(self, size: int) -> mmap.mmap:
+        """The map, with room for so many bytes."""
+        room = size + size // 8  # pages that were never written take no memory
+        try:
+            if self._map is None:
+                self._map = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+                self._map[: self._size] = self._few
+                self._few = bytearray()
+            elif size > len(self._map):
+                self._map.resize(room)
+        except OSError as error:
+            raise MemoryError from error
+        return self._map
+
+    def view(self) -> memoryview:
+        """All of them, to be read only."""
+        return memoryview(self._few if self._map is None else self._map)[: self._size].toreadonly()
+
+    def __len__(self) -> int:
+        return self._size
+
+
 class Spool:
     """Grows by `append`, then gives all of it as one read-only buffer.
 
@@ -61,21 +107,21 @@ class Spool:
         self._scattered = scattered
         self._limit = limit
         self._folder = folder
-        self._memory = bytearray()
+        self._memory = _Memory()
         self._file: IO[bytes] | None = None
         self._map: mmap.mmap | None = None
 
     def append(self, data: Buffer) -> None:
         """Add bytes at the end, while no buffer that was given before is in use."""
         if self.has_room(len(data)):
-            self._memory += data
+            self._memory.append(data)
             return
         with self._named_errors():
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dedup-")  # noqa: SIM115 (kept open)
                 weakref.finalize(self, self._file.close)
-                self._file.write(self._memory)
-                self._memory = bytearray()
+                self._file.write(self._memory.view())
+                self._memory = _Memory()
             self._file.write(data)
             self._map = None
 
@@ -91,7 +137,7 @@ class Spool:
     def buffer(self) -> memoryview:
         """Everything appended, to be read only."""
         if self._file is None:
-            return memoryview(self._memory).toreadonly()
+            return self._memory.view()
         if self._map is None:
             with self._named_errors():
                 self._file.flush()
@@ -115,7 +161,7 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._memory = bytearray()
+        self._memory = _Memory()
 
     def __enter__(self) -> Spool:
         return self

@@ -131,9 +131,16 @@ def test_the_option(run_dedup: Runner, tmp_path: Path) -> None:
 @given(
     steps=st.lists(st.one_of(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**32 - 1), max_size=5))),
     limit=st.sampled_from([None, 0, 10, 40]),
+    mapped=st.sampled_from([1, 24, 1 << 20]),
 )
-def test_a_column_holds_what_was_appended(steps: list[int | list[int]], limit: int | None) -> None:
-    """One by one or together, read in between, in memory or in a file."""
+def test_a_column_holds_what_was_appended(steps: list[int | list[int]], limit: int | None, mapped: int) -> None:
+    """One by one or together, read in between, in memory, few or many, or in a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dedup.spool._MAPPED", mapped)
+        _append_and_read(steps, limit)
+
+
+def _append_and_read(steps: list[int | list[int]], limit: int | None) -> None:
     column, wanted = Column(np.uint32, Room(0, limit)), []
     for step in steps:
         if isinstance(step, int):
@@ -146,6 +153,16 @@ def test_a_column_holds_what_was_appended(steps: list[int | list[int]], limit: i
         if len(wanted) % 3 == 1:
             assert column[len(wanted) - 1] == wanted[-1]
     assert column.values().tolist() == wanted
+
+
+def test_a_column_grows_and_an_array_of_it_outlives_it() -> None:
+    rows = np.arange(300_000, dtype=np.uint64)
+    column = Column(np.uint64)
+    for _ in range(3):
+        column.append(rows)
+    values = column.values()
+    del column
+    assert (values == np.tile(rows, 3)).all() and not values.flags.writeable
 
 
 def test_rows_of_several_numbers() -> None:

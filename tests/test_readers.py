@@ -11,11 +11,13 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xxhash
 import zstandard
@@ -664,19 +666,16 @@ def test_a_piece_of_lines_is_not_read_when_its_memory_is_used_again() -> None:
     assert kept.replace(b"a line of some length\n", b"") == b""
 
 
-@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("chunk", [1, 7, 64])
 @pytest.mark.parametrize("fault", [None, Damaged("broken"), OSError(5, "gone"), InputError("no room")])
-def test_pieces_are_the_stream(
-    ahead: bool, chunk: int, fault: Exception | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pieces_are_the_stream(chunk: int, fault: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dedup.readers.lines.CHUNK", chunk)
     monkeypatch.setattr("dedup.readers.lines.BUFFER", 2 * chunk)
     content = b"".join(b"%d" % number * (number % 40) + b"\n" for number in range(300)) + b"the end"
     found: list[bytes] = []
     passed = 0
     with pytest.raises(type(fault)) if fault else nullcontext():
-        for piece in whole_lines(io.BufferedReader(Breaking(content, fault), chunk), 70, ahead=ahead):
+        for piece in whole_lines(io.BufferedReader(Breaking(content, fault), chunk), 70):
             if isinstance(piece, TooLong):
                 passed += 1
             else:
@@ -705,16 +704,41 @@ class Breaking(io.RawIOBase):
         return count
 
 
-def test_no_more_than_one_piece_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_comes_out_once_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dedup.readers.lines.CHUNK", 64)
     monkeypatch.setattr("dedup.readers.lines.BUFFER", 16)
-    stream = Breaking(b"a line\n" * 1000, None)
-    buffered = io.BufferedReader(stream, 8)
-    pieces = whole_lines(buffered, 70, ahead=True)
+    stop = threading.Event()
+    stream = Breaking(b"a line\n" * 1000 + b"a long one" * 100, None)
+    pieces = whole_lines(io.BufferedReader(stream, 8), 70, stop)
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
-    assert stream.content.tell() <= 3 * 64, "no more than one piece ahead"
-    assert next(whole_lines(buffered, 70)), "and it is still open"
+    stop.set()
+    assert list(pieces) == [] and stream.content.tell() < 3 * 64
+
+
+def test_records_are_the_same_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their texts, their places and what is said of the others, in their order, up to where the file breaks off."""
+    monkeypatch.setattr("dedup.readers.lines.CHUNK", 300)
+    monkeypatch.setattr("dedup.readers.lines.BUFFER", 64)
+    lines = [json.dumps({"id": f"id {n}", "text": f"the text {n} " * (n % 9)}).encode() for n in range(400)]
+    odd = [b"no record", b"", b'{"id": 7}', b'{"text": "with \\ud800"}', b"x" * 500, b'{"text": 1}']
+    for number, line in enumerate(odd):
+        lines[number * 60 + 5 :: 211] = [line] * len(lines[number * 60 + 5 :: 211])
+    whole = gzip.compress(b"\n".join(lines))
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) * 3 // 4])
+    (tmp_path / "b.jsonl").write_bytes(b"\n".join(lines))
+    found = []
+    for threads in (1, 2):
+        catalog = Catalog()
+        batches = read([str(tmp_path)], Settings(max_record=400), catalog, threads=threads)
+        texts = [batch.raw(n) for batch in batches for n in range(batch.count)]
+        places = catalog.places_of(np.arange(len(catalog)))
+        found.append((texts, places, catalog.skipped, catalog.inputs))
+    assert found[0] == found[1]
+    texts, _, skipped, _ = found[0]
+    plain = [json.loads(line)["text"] for line in lines if line.startswith(b'{"id": "')]
+    assert [text.decode() for text in texts if b"with" not in text][-len(plain) :] == plain
+    assert [record.line for record in skipped if record.reason == Reason.OVER_LIMIT and "b.jsonl" in record.id] == [246]
+    assert any(record.reason == Reason.CORRUPT and "is the last that was read" in record.detail for record in skipped)
 
 
 def test_texts_stay_what_they_were_while_others_are_read() -> None:

@@ -7,7 +7,7 @@ use crate::normalize::Normalizer;
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::spare;
-use crate::stages::{rows, text_pieces, Lists};
+use crate::stages::{joined, rows, text_pieces, Lists};
 use crate::texts::{Error, Texts};
 use crate::threads::{Cancel, Workers};
 
@@ -40,17 +40,17 @@ pub struct Columns<'a> {
     pub bands: &'a mut [u64],
 }
 
-/// Normal forms and samples of a piece of the texts.
-pub type Piece = (Lists<u8>, Lists<u64>);
+/// Normal forms and samples.
+pub type FormsAndSamples = (Lists<u8>, Lists<u64>);
 
-/// Fills the columns; returns the normal forms and samples, piece by piece.
+/// Fills the columns; returns what has no size that is known before.
 pub fn sketch_texts(
     texts: &Texts,
     settings: Settings,
     columns: Columns,
     workers: &Workers,
     cancel: &Cancel,
-) -> Result<Vec<Piece>, Error> {
+) -> Result<FormsAndSamples, Error> {
     let pieces = text_pieces(texts, workers);
     let columns = rows(columns.tokens, &pieces, 1)
         .into_iter()
@@ -59,12 +59,12 @@ pub fn sketch_texts(
         .zip(rows(columns.bands, &pieces, settings.bands))
         .map(|(((tokens, shingles), digests), bands)| Columns { tokens, shingles, digests, bands });
     let items = pieces.iter().cloned().zip(columns).collect();
-    workers.map(
+    let found = workers.map(
         items,
         || Sketcher::new(settings),
         |sketcher, (piece, columns)| {
             let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
-            let mut out: Piece = Default::default();
+            let mut out: FormsAndSamples = Default::default();
             if settings.keep_forms {
                 out.0.values = spare::BYTES.take(bytes);
             }
@@ -78,7 +78,12 @@ pub fn sketch_texts(
             }
             Ok(out)
         },
-    )
+    )?;
+    let (forms, samples) = found.into_iter().unzip();
+    Ok((
+        joined(forms, &spare::BYTES, workers, cancel)?,
+        joined(samples, &spare::HASHES, workers, cancel)?,
+    ))
 }
 
 /// The buffers of one thread.
@@ -117,7 +122,7 @@ impl<'a> Sketcher<'a> {
         text: usize,
         digest: &mut [u64],
         bands: &mut [u64],
-        (forms, samples): &mut Piece,
+        (forms, samples): &mut FormsAndSamples,
         cancel: &Cancel,
     ) -> Result<(u32, u32), Error> {
         let settings = self.settings;

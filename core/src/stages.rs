@@ -1,5 +1,6 @@
 //! The stages over many texts: pieces of about 256 kB, each with its thread's own buffers.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::digest;
@@ -8,12 +9,16 @@ use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
 use crate::shingles::Shingles;
 use crate::simd::Level;
+use crate::spare::Spare;
 use crate::texts::{Error, Texts};
 use crate::threads::{pieces, Cancel, Workers};
 
 /// Bytes of text in a piece: some hundred microseconds of work, and more than enough to outweigh
 /// what it costs to hand out a piece.
 const PIECE: usize = 1 << 18;
+
+/// Values that are copied between two looks at the cancel flag.
+const STRETCH: usize = 1 << 20;
 
 /// Lists of numbers or bytes, one a text, end to end.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,6 +50,52 @@ pub(crate) fn text_pieces(texts: &Texts, workers: &Workers) -> Vec<Range<usize>>
     let size = if workers.count() > 1 { PIECE } else { usize::MAX };
     // Even an empty text costs something.
     pieces(texts.count(), size, |text| texts.size(text) + 64)
+}
+
+/// The parts end to end in `to`, which has room for exactly them.
+pub fn join<T: Copy + Send + Sync>(
+    parts: &[&[T]],
+    mut to: &mut [MaybeUninit<T>],
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let mut items = Vec::with_capacity(parts.len());
+    for from in parts {
+        let (part, rest) = to.split_at_mut(from.len());
+        // In stretches, between which the cancel flag is looked at.
+        items.extend(part.chunks_mut(STRETCH).zip(from.chunks(STRETCH)));
+        to = rest;
+    }
+    let copy = |_: &mut (), (to, from): (&mut [MaybeUninit<T>], &[T])| {
+        // SAFETY: what is initialised may be seen as what may not be.
+        to.copy_from_slice(unsafe { &*(from as *const [T] as *const [MaybeUninit<T>]) });
+        if cancel.is_set() {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    };
+    workers.map(items, || (), copy).map(drop)
+}
+
+/// The lists of all pieces as one: the only one, or in memory that was used before.
+pub fn joined<T: Copy + Send + Sync>(
+    mut pieces: Vec<Lists<T>>,
+    spare: &Spare<T>,
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<Lists<T>, Error> {
+    if pieces.len() == 1 {
+        return Ok(pieces.swap_remove(0));
+    }
+    let count = pieces.iter().map(|piece| piece.values.len()).sum();
+    let mut values = spare.take(count);
+    let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
+    join(&parts, &mut values.spare_capacity_mut()[..count], workers, cancel)?;
+    // SAFETY: `join` has written all of them.
+    unsafe { values.set_len(count) };
+    let sizes = pieces.iter().flat_map(|piece| piece.sizes.iter().copied()).collect();
+    pieces.into_iter().for_each(|piece| spare.give_back(piece.values));
+    Ok(Lists { values, sizes })
 }
 
 /// The rows of a column that belong to each piece, `width` values a row.

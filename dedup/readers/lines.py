@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,6 @@ from dedup.readers import streams
 
 CHUNK = 8 << 20  # bytes of lines that come out at once
 BUFFER = 2 * streams.BUFFER  # bytes that are read at once: more than a stream's own buffer, which is passed by then
-_PATIENCE = 1.0  # seconds that one who gives up waits for a read that was begun
 
 
 class TooLong(NamedTuple):
@@ -25,7 +22,9 @@ class TooLong(NamedTuple):
     length: int
 
 
-def whole_lines(stream: io.BufferedReader, limit: int, *, ahead: bool = False) -> Iterator[memoryview | TooLong]:
+def whole_lines(
+    stream: io.BufferedReader, limit: int, stop: threading.Event | None = None
+) -> Generator[memoryview | TooLong, None, None]:
     """Pieces of some megabytes, each of whole lines; the last may lack its newline.
 
     A piece is good until the next one is asked for: then its memory is used again. (New memory for each cost more than
@@ -34,10 +33,9 @@ def whole_lines(stream: io.BufferedReader, limit: int, *, ahead: bool = False) -
     Args:
         stream: is read once.
         limit: bytes of a line at most, its newline not counted; of a longer one no more than this is ever held.
-        ahead: read the next piece, in a thread of its own, while the caller has this one. Not for a stream that may
-            have nothing for long: a thread that waits can't be interrupted.
+        stop: once this is set nothing more comes out.
     """
-    for piece in _pieces(stream, limit, ahead):
+    for piece in _pieces(stream, limit, stop or threading.Event()):
         if isinstance(piece, memoryview) and len(piece) > limit:
             yield from _without_long(piece, limit)
         else:
@@ -60,12 +58,13 @@ class _Filled:
     fault: Exception | None = None
 
 
-def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memoryview | TooLong]:
+def _pieces(stream: io.BufferedReader, limit: int, stop: threading.Event) -> Iterator[memoryview | TooLong]:
     """The same, but lines that are whole in a piece may be too long."""
     now = _Filled(bytearray(CHUNK))
-    other = bytearray()
     while True:
-        _fill(stream, now, limit)  # nothing to do if a thread has
+        _fill(stream, now, limit, stop)
+        if stop.is_set():
+            return
         if now.ended:
             break
         whole = now.size - now.rest
@@ -74,19 +73,13 @@ def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memo
                 yield from _first(now.buffer, whole)
             if now.fault:
                 raise now.fault
-            length, behind = _skip_line(stream, now.rest)
+            length, behind = _skip_line(stream, now.rest, stop)
+            if stop.is_set():
+                return
             yield TooLong(length)
             now = _Filled(bytearray(behind).ljust(CHUNK), len(behind), len(behind) - behind.rfind(b"\n") - 1)
         elif not whole:
             now.buffer += bytes(CHUNK)  # for one long line; in place, where the system can
-        elif ahead:
-            if not now.rest < len(other) <= 2 * CHUNK:
-                other = bytearray(now.rest + CHUNK)
-            following = _Filled(other, now.rest, now.rest)
-            other[: now.rest] = now.buffer[whole : now.size]
-            with _in_thread(partial(_fill, stream, following, limit)):
-                yield from _first(now.buffer, whole)
-            other, now = now.buffer, following
         else:
             yield from _first(now.buffer, whole)
             line = now.buffer[whole : now.size]
@@ -98,9 +91,9 @@ def _pieces(stream: io.BufferedReader, limit: int, ahead: bool) -> Iterator[memo
         yield from _first(now.buffer, now.size)
 
 
-def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Event | None = None) -> None:
+def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Event) -> None:
     """Read until the buffer is full, the line at its end too long, or there is no more."""
-    while to.size < len(to.buffer) and to.rest <= limit and not (to.ended or to.fault or (stop and stop.is_set())):
+    while to.size < len(to.buffer) and to.rest <= limit and not (to.ended or to.fault or stop.is_set()):
         try:
             count = _read(stream, to.buffer, to.size)
         except Exception as error:
@@ -112,26 +105,6 @@ def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Ev
         to.size += count
         end = to.buffer.rfind(b"\n", to.size - count, to.size) + 1
         to.rest = to.size - end if end else to.rest + count
-
-
-@contextmanager
-def _in_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Do something meanwhile, and wait for it. It is told when nobody wants it any more, and is left alone then."""
-    stop, done = threading.Event(), threading.Event()
-
-    def run() -> None:
-        try:
-            work(stop)
-        finally:
-            done.set()
-
-    threading.Thread(target=run, name="dedup-read-ahead", daemon=True).start()
-    try:
-        yield
-        done.wait()
-    finally:
-        stop.set()
-        done.wait(_PATIENCE)
 
 
 def _first(buffer: bytearray, size: int) -> Iterator[memoryview]:
@@ -146,9 +119,9 @@ def _read(stream: io.BufferedReader, buffer: bytearray, at: int) -> int:
         return stream.readinto1(room)
 
 
-def _skip_line(stream: io.BufferedReader, length: int) -> tuple[int, bytes]:
+def _skip_line(stream: io.BufferedReader, length: int, stop: threading.Event) -> tuple[int, bytes]:
     """Read to the end of a line of which so many bytes were read: its length, and what was read behind it."""
-    while block := stream.read1(BUFFER):
+    while not stop.is_set() and (block := stream.read1(BUFFER)):
         end = block.find(b"\n") + 1
         if end:
             return length + end, block[end:]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xxhash
 
 from dedup._arrays import I64, Buffer, RecordRows, Texts, encode, offsets_of
+from dedup.beside import ahead
 from dedup.model import Reason, Skipped, id_key
 from dedup.readers.lines import TooLong, whole_lines
 from dedup.readers.names import shown
@@ -114,6 +117,20 @@ class _Run:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Lines that the kernel has read.
+
+    Attributes:
+        rows: their records. odd: the lines of the odd ones, as they are.
+        size: bytes of all lines.
+    """
+
+    rows: RecordRows
+    odd: list[bytes]
+    size: int
+
+
 class RecordFile:
     """Reads the lines of one record file into the catalog.
 
@@ -146,55 +163,66 @@ class RecordFile:
 
     def texts(self, stream: io.BufferedReader) -> Iterator[Texts]:
         """The texts of the records, some at a time; when they come out, they are the catalog's last rows."""
-        names = (*self._text_fields, self._settings.id_field)
-        plain = len(names) == 2 and all(map(_is_plain, names)) and self._keep_field is None
-        chunk = self._chunk_natively if plain and self._kernel.read_records else self._chunk
-        for lines in whole_lines(stream, self._settings.max_record, ahead=self._ahead):
-            if isinstance(lines, TooLong):
+        for piece in ahead(partial(self._pieces, stream), wanted=self._ahead):
+            if isinstance(piece, TooLong):
                 self.line += 1
-                self._offset += lines.length
+                self._offset += piece.length
                 refusal = too_long(self._settings.max_record)
                 self._skip(_of_line(self._path, self.line, refusal.reason, refusal.detail))
                 continue
-            texts = chunk(lines)
-            self._offset += len(lines)
+            texts = self._one_by_one(piece) if isinstance(piece, bytes) else self._together(piece)
             if texts.count:
                 yield texts
 
-    def _chunk(self, lines: memoryview) -> Texts:
-        """The texts of whole lines, one after another."""
+    def _pieces(
+        self, stream: io.BufferedReader, stop: threading.Event
+    ) -> Generator[TooLong | bytes | _Piece, None, None]:
+        """What the stream holds, and all that can be done with it without the catalog: that may be in a thread."""
+        names = self._text_fields[0], self._settings.id_field
+        plain = len(self._text_fields) == 1 and all(map(_is_plain, names)) and self._keep_field is None
+        read = self._kernel.read_records if plain else None
+        path, threads = id_key(self._path), self._threads if self._threads > _FEW else 1
+        line = offset = 0
+        for lines in whole_lines(stream, self._settings.max_record, stop):
+            if isinstance(lines, TooLong):
+                line, offset = line + 1, offset + lines.length
+                yield lines
+            elif read is None:
+                yield bytes(lines)
+            else:
+                rows = read(lines, *names, path, line, offset, threads=threads)
+                places = zip((rows.starts[rows.odd] - offset).tolist(), rows.lengths[rows.odd].tolist(), strict=True)
+                line, offset = line + rows.count, offset + len(lines)
+                yield _Piece(rows, [bytes(lines[start : start + length]) for start, length in places], len(lines))
+
+    def _one_by_one(self, lines: bytes) -> Texts:
+        """The texts of whole lines."""
         found = []
-        offset = self._offset
         for line in io.BytesIO(lines):
             self.line += 1
-            text = self._one(line.removesuffix(b"\n"), offset)
-            offset += len(line)
+            text = self._one(line.removesuffix(b"\n"), self._offset)
+            self._offset += len(line)
             if text is not None:
                 found.append(text)
         return Texts.joined(found)
 
-    def _chunk_natively(self, lines: memoryview) -> Texts:
-        """The same, with all plain records read at once by the kernel, and only the odd ones one by one."""
-        assert self._kernel.read_records is not None
-        fields = self._text_fields[0], self._settings.id_field
-        threads = self._threads if self._threads > _FEW else 1
-        rows = self._kernel.read_records(lines, *fields, id_key(self._path), self.line, self._offset, threads=threads)
-        before, first = self.line, 0
+    def _together(self, piece: _Piece) -> Texts:
+        """The texts of lines that the kernel has read, of which only the odd ones are looked at one by one."""
+        rows, before, first = piece.rows, self.line, 0
         parts: list[Buffer] = []
         sizes: list[I64] = []
-        for odd in [*rows.odd.tolist(), len(rows.lines)]:
+        for odd, raw in zip(rows.odd.tolist(), piece.odd, strict=True):
             self._add_rows(rows, first, odd, parts, sizes)
-            if odd < len(rows.lines):
-                self.line = int(rows.lines[odd])
-                start = int(rows.starts[odd])
-                raw = bytes(lines[start - self._offset : start - self._offset + int(rows.lengths[odd])])
-                text = self._one(raw, start)
-                if text is not None:
-                    parts.append(text)
-                    sizes.append(np.array([len(text)]))
+            self.line = int(rows.lines[odd])
+            text = self._one(raw, int(rows.starts[odd]))
+            if text is not None:
+                parts.append(text)
+                sizes.append(np.array([len(text)]))
             first = odd + 1
+        self._add_rows(rows, first, len(rows.lines), parts, sizes)
         self.line = before + rows.count
-        if not len(rows.odd):
+        self._offset += piece.size
+        if not piece.odd:
             return replace(rows.texts, again=self._again)
         return Texts(b"".join(parts), offsets_of(np.concatenate(sizes) if sizes else []))
 

@@ -5,11 +5,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
-use super::convert::{bad, buffer, i64s, join, offsets, slice_of, Array};
-use crate::spare::{self, Spare};
+use super::convert::{bad, buffer, i64s, offsets, slice_of, Array};
+use crate::spare;
 use crate::stages::Lists;
 use crate::texts::{SharedBytes, Source, Texts};
-use crate::threads::Workers;
 
 /// What the kernel made and nobody can change; the memory is used again when this goes.
 #[pyclass(frozen, module = "dedup._core")]
@@ -114,45 +113,20 @@ impl Lent {
     }
 }
 
-/// The texts of all pieces end to end, and their offsets.
-pub(super) fn joined_texts<'py>(
-    py: Python<'py>,
-    pieces: Vec<Lists<u8>>,
-    workers: &Workers,
-) -> PyResult<(Bound<'py, PyMemoryView>, Array<'py>)> {
-    let ends = offsets(py, &pieces.iter().collect::<Vec<_>>())?;
-    Ok((made(py, Values::Bytes(joined(py, pieces, &spare::BYTES, workers)?))?, ends))
-}
-
-/// The hashes of all pieces as one array, and their offsets.
-pub(super) fn joined_hashes<'py>(
-    py: Python<'py>,
-    pieces: Vec<Lists<u64>>,
-    workers: &Workers,
-) -> PyResult<(Array<'py>, Array<'py>)> {
-    let ends = offsets(py, &pieces.iter().collect::<Vec<_>>())?;
-    let all = made(py, Values::Hashes(joined(py, pieces, &spare::HASHES, workers)?))?;
-    Ok((py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?, ends))
-}
-
-/// The values of all pieces end to end: those of the only one, or in memory that was used before.
-fn joined<T: Copy + Send + Sync>(
+/// The texts end to end, and their offsets.
+pub(super) fn texts(
     py: Python<'_>,
-    mut pieces: Vec<Lists<T>>,
-    spare: &Spare<T>,
-    workers: &Workers,
-) -> PyResult<Vec<T>> {
-    if let [piece] = &mut pieces[..] {
-        return Ok(std::mem::take(&mut piece.values));
-    }
-    let size = pieces.iter().map(|piece| piece.values.len()).sum();
-    let mut values = spare.take(size);
-    let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
-    join(py, &parts, &mut values.spare_capacity_mut()[..size], workers)?;
-    // SAFETY: `join` has written all of them.
-    unsafe { values.set_len(size) };
-    pieces.into_iter().for_each(|piece| spare.give_back(piece.values));
-    Ok(values)
+    texts: Lists<u8>,
+) -> PyResult<(Bound<'_, PyMemoryView>, Array<'_>)> {
+    let ends = offsets(py, &[&texts])?;
+    Ok((made(py, Values::Bytes(texts.values))?, ends))
+}
+
+/// The hashes as one array, and their offsets.
+pub(super) fn hashes(py: Python<'_>, hashes: Lists<u64>) -> PyResult<(Array<'_>, Array<'_>)> {
+    let ends = offsets(py, &[&hashes])?;
+    let all = made(py, Values::Hashes(hashes.values))?;
+    Ok((py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?, ends))
 }
 
 fn bytes_of(hashes: &[u64]) -> &[u8] {

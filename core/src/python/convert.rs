@@ -5,7 +5,6 @@
 //! other buffers are read as `texts::SharedBytes` says. `borrowed` and `blobs::Lent` are the exceptions.
 
 use std::fmt::Display;
-use std::mem::MaybeUninit;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::forms::{Places, Stored};
-use crate::stages::Lists;
+use crate::stages::{join, Lists};
 use crate::texts::Error;
 use crate::threads::{Cancel, Workers, MAX_THREADS};
 
@@ -204,39 +203,6 @@ pub(super) fn offsets<'py, T>(py: Python<'py>, pieces: &[&Lists<T>]) -> PyResult
     Ok(column.array)
 }
 
-/// The parts end to end in `to`, which has room for exactly them.
-pub(super) fn join<T: Copy + Send + Sync>(
-    py: Python<'_>,
-    parts: &[&[T]],
-    mut to: &mut [MaybeUninit<T>],
-    workers: &Workers,
-) -> PyResult<()> {
-    let mut items = Vec::with_capacity(parts.len());
-    let bytes = size_of_val(to);
-    for from in parts {
-        let (part, rest) = to.split_at_mut(from.len());
-        // In stretches, between which the cancel flag is looked at.
-        items.extend(part.chunks_mut(SMALL).zip(from.chunks(SMALL)));
-        to = rest;
-    }
-    run(py, bytes, |cancel| {
-        workers.map(
-            items,
-            || (),
-            |_, (to, from)| {
-                // SAFETY: what is initialised may be seen as what may not be.
-                to.copy_from_slice(unsafe { &*(from as *const [T] as *const [MaybeUninit<T>]) });
-                if cancel.is_set() {
-                    Err(Error::Cancelled)
-                } else {
-                    Ok(())
-                }
-            },
-        )
-    })?;
-    Ok(())
-}
-
 /// The normal forms of all pieces as one `bytes`, and their offsets.
 pub(super) fn joined_bytes<'py>(
     py: Python<'py>,
@@ -253,7 +219,8 @@ pub(super) fn joined_bytes<'py>(
         let bytes = Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyBytes>();
         let start = ffi::PyBytes_AsString(bytes.as_ptr()).cast();
         let parts: Vec<_> = pieces.iter().map(|piece| &piece.values[..]).collect();
-        join(py, &parts, std::slice::from_raw_parts_mut(start, size), workers)?;
+        let to = std::slice::from_raw_parts_mut(start, size);
+        run(py, size, |cancel| join(&parts, to, workers, cancel))?;
         bytes
     };
     Ok((bytes, offsets(py, pieces)?))

@@ -12,13 +12,14 @@ mod search;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView};
 
-use self::blobs::{joined_hashes, joined_texts, Blob};
+use self::blobs::Blob;
 use self::convert::*;
 use crate::equal;
 use crate::forms::Forms;
 use crate::minhash::Permutations;
 use crate::simd::Level;
 use crate::sketch::{self, Columns, Settings};
+use crate::spare;
 use crate::stages;
 use crate::texts::{SharedBytes, Source, Texts};
 
@@ -59,9 +60,11 @@ fn shingle_hashes<'py>(
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
-    let pieces =
-        run(py, texts.total(), |cancel| stages::shingle_sets(&texts, shingle, &workers, cancel))?;
-    joined_hashes(py, pieces, &workers)
+    let sets = run(py, texts.total(), |cancel| {
+        let pieces = stages::shingle_sets(&texts, shingle, &workers, cancel)?;
+        stages::joined(pieces, &spare::HASHES, &workers, cancel)
+    })?;
+    blobs::hashes(py, sets)
 }
 
 #[pyfunction]
@@ -186,12 +189,11 @@ fn sketch_texts<'py>(
         digests: digests.values(),
         bands: hashes.values(),
     };
-    let pieces = run(py, texts.total() + 64 * count, |cancel| {
+    let (forms, samples) = run(py, texts.total() + 64 * count, |cancel| {
         sketch::sketch_texts(&texts, settings, columns, &workers, cancel)
     })?;
-    let (forms, samples) = pieces.into_iter().unzip();
-    let (normal, ends) = joined_texts(py, forms, &workers)?;
-    let (values, sample_ends) = joined_hashes(py, samples, &workers)?;
+    let (normal, ends) = blobs::texts(py, forms)?;
+    let (values, sample_ends) = blobs::hashes(py, samples)?;
     let columns = (tokens.array, shingles.array, digests.array, hashes.array);
     Ok((normal, ends, columns.0, columns.1, columns.2, columns.3, values, sample_ends))
 }

@@ -5,11 +5,13 @@ use std::ops::Range;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
-use super::blobs::{joined_texts, Blob, Lent};
+use super::blobs::{self, Blob, Lent};
 use super::convert::*;
 use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
 use crate::search::{self, Bands, Corpus, Rules, Task};
+use crate::spare;
+use crate::stages;
 use crate::texts::Error;
 use crate::threads::pieces;
 
@@ -190,9 +192,12 @@ pub(super) fn read_records<'py>(
     let workers = workers(threads)?;
     let names =
         Names { fields: Fields { text: text_field, id: id_field }, path, first_line, first_offset };
-    let mut pieces = run(py, bytes.len(), |cancel| records::read(bytes, names, &workers, cancel))?;
-    let texts = pieces.iter_mut().map(|piece| std::mem::take(&mut piece.texts)).collect();
-    let (texts, text_ends) = joined_texts(py, texts, &workers)?;
+    let (texts, pieces) = run(py, bytes.len(), |cancel| {
+        let mut pieces = records::read(bytes, names, &workers, cancel)?;
+        let texts = pieces.iter_mut().map(|piece| std::mem::take(&mut piece.texts)).collect();
+        Ok((stages::joined(texts, &spare::BYTES, &workers, cancel)?, pieces))
+    })?;
+    let (texts, text_ends) = blobs::texts(py, texts)?;
     let (ids, id_ends) =
         joined_bytes(py, &pieces.iter().map(|piece| &piece.ids).collect::<Vec<_>>(), &workers)?;
     let column = |of: fn(&Records) -> &Vec<i64>| -> PyResult<Array<'py>> {

@@ -57,13 +57,10 @@ fn sketched(texts: &[String]) -> Sketched {
     };
     let source = Texts::new(Source::Fixed(&blob), &offsets).unwrap();
     let workers = Workers::new(1).unwrap();
-    let pieces = sketch_texts(&source, settings, columns, &workers, &Cancel::new()).unwrap();
-    let (mut samples, mut sample_offsets) = (Vec::new(), vec![0i64]);
-    for (_, lists) in pieces {
-        samples.extend(lists.values);
-        for size in lists.sizes {
-            sample_offsets.push(sample_offsets[sample_offsets.len() - 1] + size as i64);
-        }
+    let (_, lists) = sketch_texts(&source, settings, columns, &workers, &Cancel::new()).unwrap();
+    let (samples, mut sample_offsets) = (lists.values, vec![0i64]);
+    for size in lists.sizes {
+        sample_offsets.push(sample_offsets[sample_offsets.len() - 1] + size as i64);
     }
     let mut rows: Vec<i64> = (0..n as i64).collect();
     rows.sort_by_key(|&row| (u32::MAX - shingles[row as usize], row));

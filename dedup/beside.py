@@ -1,0 +1,93 @@
+"""Two steps at once: one in a thread of its own, beside what the caller does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from typing import Generic, TypeVar, cast
+
+T = TypeVar("T")
+_PATIENCE = 1.0  # seconds that one who gives up waits for a step that was begun
+_END = object()
+
+
+class _Step(Generic[T]):
+    """Work that has begun in a thread."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._fault: BaseException | None = None
+        threading.Thread(target=self._run, name="dedup-beside", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as fault:
+            self._fault = fault
+        finally:
+            del self._work  # with all that it holds
+            self._done.set()
+
+    def result(self) -> T:
+        """What it gives, or raises, once it is done."""
+        self._done.wait()
+        if self._fault is not None:
+            raise self._fault
+        return self._result
+
+    def leave(self) -> bool:
+        """Wait a little for its end, which interests nobody; whether it came."""
+        return self._done.wait(_PATIENCE)
+
+
+def ahead(make: Callable[[threading.Event], Generator[T, None, None]], *, wanted: bool = True) -> Iterator[T]:
+    """What a generator gives, the next item made in a thread while the caller has this one.
+
+    Args:
+        make: gives the generator; is told by an event when nobody wants more. It may be in the middle of an item
+            then, and after some patience is left alone: a thread that waits can't be interrupted. So it is not for
+            what may have nothing for long.
+        wanted: if not, items are made when they are asked for.
+    """
+    stop = threading.Event()
+    items = make(stop)
+    if not wanted:
+        yield from items
+        return
+    step = _Step(partial(next, items, _END))
+    try:
+        while (item := step.result()) is not _END:
+            step = _Step(partial(next, items, _END))
+            yield cast("T", item)
+            del item  # which may be large
+    finally:
+        stop.set()
+        if step.leave():
+            items.close()
+
+
+def behind(items: Iterable[T], work: Callable[[T], object], *, wanted: bool = True) -> None:
+    """Do something with each item, in a thread, while the next one is made.
+
+    What that raises is raised here, before another item is asked for or after the last.
+
+    Args:
+        wanted: if not, it is done before the next one is made.
+    """
+    step: _Step[object] | None = None
+    try:
+        for item in items:
+            if step is not None:
+                step.result()
+            if wanted:
+                step = _Step(partial(work, item))
+            else:
+                work(item)
+            del item
+        if step is not None:
+            step.result()
+    finally:
+        if step is not None:
+            step.leave()

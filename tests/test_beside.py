@@ -1,0 +1,134 @@
+"""Two steps at once: the same items in the same order, faults where they belong, and nobody waits in vain."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+
+import pytest
+
+from dedup.beside import ahead, behind
+
+pytestmark = pytest.mark.once
+Make = Callable[[threading.Event], Generator[int, None, None]]
+
+
+def numbers(seen: list[int], fault: Exception | None = None) -> Make:
+    """Makes three numbers, notes when each is made, and perhaps breaks off."""
+
+    def make(_: threading.Event) -> Generator[int, None, None]:
+        for number in range(3):
+            seen.append(number)
+            yield number
+        if fault:
+            raise fault
+
+    return make
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_items_come_in_their_order_and_a_fault_after_them(wanted: bool) -> None:
+    assert list(ahead(numbers([]), wanted=wanted)) == [0, 1, 2]
+    found: list[int] = []
+    with pytest.raises(OSError, match="gone"):
+        found.extend(ahead(numbers([], OSError("gone")), wanted=wanted))
+    assert found == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("wanted", "most"), [(False, 1), (True, 2)])
+def test_the_next_item_is_made_meanwhile_and_no_other(wanted: bool, most: int) -> None:
+    made = threading.Event()
+    seen: list[int] = []
+
+    def make(_: threading.Event) -> Generator[int, None, None]:
+        for number in range(9):
+            seen.append(number)
+            if number == 1:
+                made.set()
+            yield number
+
+    items = ahead(make, wanted=wanted)
+    assert next(items) == 0
+    assert not wanted or made.wait(60)
+    items.close()  # type: ignore[attr-defined]
+    assert seen == list(range(most))
+
+
+def test_who_makes_items_is_told_that_nobody_wants_more_and_is_closed() -> None:
+    closed = threading.Event()
+
+    def make(stop: threading.Event) -> Generator[bool, None, None]:
+        try:
+            yield False
+            yield stop.wait(60)
+            pytest.fail("another was asked for")
+        finally:
+            closed.set()
+
+    items = ahead(make)
+    assert not next(items)
+    items.close()  # type: ignore[attr-defined]
+    assert closed.is_set()
+
+
+def test_one_who_does_not_listen_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.beside._PATIENCE", 0.01)
+    go_on = threading.Event()
+
+    def make(_: threading.Event) -> Generator[int, None, None]:
+        yield 1
+        go_on.wait()
+        yield 2
+
+    items = ahead(make)
+    next(items)
+    items.close()  # type: ignore[attr-defined]
+    assert not go_on.is_set(), "nobody has waited for it"
+    go_on.set()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_each_item_is_worked_on_in_its_order(wanted: bool) -> None:
+    done: list[int] = []
+    behind(iter(range(5)), done.append, wanted=wanted)
+    assert done == [0, 1, 2, 3, 4]
+    behind(iter(()), lambda _: pytest.fail("there is nothing"), wanted=wanted)
+
+
+def test_work_goes_on_while_the_next_item_is_made() -> None:
+    begun, made = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        assert begun.wait(60)
+        made.set()
+        yield 1
+
+    def work(item: int) -> None:
+        begun.set()
+        assert item or made.wait(60)
+
+    behind(items(), work)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_fault_of_the_work_ends_it(wanted: bool, bad: int) -> None:
+    seen: list[int] = []
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        if item == bad:
+            raise OSError("no room")
+        done.append(item)
+
+    with pytest.raises(OSError, match="no room"):
+        behind(numbers(seen)(threading.Event()), work, wanted=wanted)
+    assert done == list(range(bad)) and len(seen) <= min(3, bad + 2)
+
+
+def test_what_is_done_is_done_when_items_break_off() -> None:
+    done: list[int] = []
+    with pytest.raises(ValueError, match="broken"):
+        behind(numbers([], ValueError("broken"))(threading.Event()), done.append)
+    assert done == [0, 1, 2]
