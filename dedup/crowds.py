@@ -10,13 +10,13 @@ be compared. That changes no match (docs/decisions/0009-crowds.md).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from dedup._arrays import I64, U64, Sketches, Texts
+from dedup._arrays import I64, U64, HashSets, Sketches, Texts
 from dedup._kernels import Kernel
 from dedup.settings import Settings
 
@@ -25,6 +25,7 @@ KEY_BITS = 16, 29  # bits of a key, at least and at most
 RARE = 8, 4096  # a hash is rare if no more documents hold it, at least and at most
 SHARE = 4  # or if of all in crowds no more hold it than so many in each `CROWD`
 ALONE = 15  # a key is counted up to this by itself, and from there on together with the others of its cell
+HELD = 8  # popular hashes that a document of a crowd has in its sample, if it is in no crowded bucket
 CELL_BITS = 5  # keys that are equal but for so many bits have one cell
 
 
@@ -46,8 +47,7 @@ class Crowds:
         kernel: Kernel,
     ) -> Crowds:
         """The crowds among documents, of each of which ``buckets`` has the numbers of its buckets."""
-        sizes = Counter(bucket for numbers in buckets.values() for bucket in numbers)
-        crowded = sorted(rank for rank, numbers in buckets.items() if any(sizes[bucket] > crowd for bucket in numbers))
+        crowded = _members(buckets, crowd, sketches.samples.take(rows))
         if not crowded:
             return cls()
         members = rows[np.array(crowded, np.int64)].tolist()
@@ -69,6 +69,31 @@ class Crowds:
         if rank not in self.common or kept not in self.common:
             return size
         return self.common[rank] + len(np.intersect1d(self.rare[rank], self.rare[kept], assume_unique=True))
+
+
+def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets) -> list[int]:
+    """Who is in a crowd: the documents of crowded buckets, and those that hold much of what is popular there.
+
+    The longer the body, the more seldom two pages with one header share a band. A page that shares none with most of
+    the others may hold many of them all the same, and would be compared with each. A sampled hash is popular
+    if two of the first, the middle and the last document of a crowded bucket have it.
+    """
+    documents: dict[int, list[int]] = defaultdict(list)
+    for rank in sorted(buckets):
+        for bucket in buckets[rank]:
+            documents[bucket].append(rank)
+    members: set[int] = set()
+    popular: set[int] = set()
+    for ranks in documents.values():
+        if len(ranks) > crowd:
+            members.update(ranks)
+            three = {ranks[0], ranks[len(ranks) // 2], ranks[-1]}
+            times = Counter(hash for rank in three for hash in samples.row(rank).tolist())
+            popular.update(hash for hash, count in times.items() if count > 1)
+    hashes = np.array(sorted(popular), np.uint64)
+    if len(hashes) >= HELD:
+        members.update(rank for rank in range(samples.count) if np.isin(samples.row(rank), hashes).sum() >= HELD)
+    return sorted(members)
 
 
 def _held(values: U64) -> I64:

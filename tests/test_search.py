@@ -230,6 +230,15 @@ def test_what_some_of_the_pages_share_is_told_from_what_all_do() -> None:
 
 
 @pytest.mark.once
+def test_long_pages_are_in_the_crowd_though_they_share_no_band() -> None:
+    """With 2,000 own words a page hardly shares a band with one of 36, which it contains (160 of 196 shingles)."""
+    found = both_passes(header_pages([2000] * 20 + [36] * 200), crowd=20)
+    assert found.keeper.tolist() == [*range(20), *[0] * 200]
+    assert found.candidates == found.matches == 200
+    assert both_passes(header_pages([2000] * 20 + [36] * 200), crowd=300).candidates > 3_000
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(("most", "left_out"), [(20, 0), (19, 1), (3, 17), (2, 18), (1, 9)])
 def test_candidates_beyond_the_bound_are_counted_up_to_ten_times_the_bound(most: int, left_out: int) -> None:
     """One text of which twenty others hold 66 of 76 shingles each, so that none is surely the best match."""

@@ -10,6 +10,7 @@
 
 use super::counts::Counts;
 use super::lists::Keys;
+use super::popular::Popular;
 use super::rare::{Rare, RareWalk};
 use super::{Cancelled, Corpus};
 use crate::forms::Spare;
@@ -36,7 +37,8 @@ pub struct Crowds {
 const APART: u32 = u32::MAX;
 
 impl Crowds {
-    /// A bucket of more than `crowd` documents is crowded; its documents are in a crowd.
+    /// A bucket of more than `crowd` documents is crowded; its documents are in a crowd, and so are those that hold
+    /// much of what is popular there.
     pub fn new(
         corpus: &Corpus,
         buckets: &Keys,
@@ -49,10 +51,11 @@ impl Crowds {
         if !(0..sizes.len() as u32).any(|bucket| crowded(&bucket)) {
             return Ok(Crowds::default());
         }
+        let holds = Popular::new(corpus, buckets, &sizes, crowd).held(corpus, workers, cancel)?;
         let members: Vec<u32> = (0..corpus.count() as u32)
-            .filter(|&rank| buckets.of(rank).iter().any(crowded))
+            .filter(|&rank| holds[rank as usize] || buckets.of(rank).iter().any(crowded))
             .collect();
-        drop(sizes);
+        drop((sizes, holds));
         let shingles: u64 = members.iter().map(|&rank| u64::from(corpus.size(rank as usize))).sum();
         let few = rare(members.len(), crowd);
         let counts = Counts::new(shingles);

@@ -13,6 +13,7 @@ mod crowds;
 mod lists;
 mod marks;
 mod numbers;
+mod popular;
 mod postings;
 mod rare;
 mod rarity;

@@ -33,6 +33,11 @@ pub struct RareWalk {
     /// A document must have so many of all, and of those of the lists.
     least: usize,
     hits: usize,
+    /// For each rank how often it was taken; zero but while they are taken. To sort all takes five times as long.
+    times: Vec<u32>,
+    taken: Vec<u32>,
+    /// Those taken last that have enough, ascending, and how many rare shingles they share.
+    found: Vec<(u32, u32)>,
 }
 
 impl Rare {
@@ -99,28 +104,37 @@ impl Rare {
             .map(|list| &self.holders.all()[list.clone()])
     }
 
-    /// Takes the documents up to the rank `end`, each as often as it has something of the lists.
-    pub fn take(&self, end: u32, walk: &mut RareWalk, mut each: impl FnMut(u32)) {
-        for left in &mut walk.lists {
+    /// Takes the documents up to the rank `end`.
+    pub fn take(&self, end: u32, walk: &mut RareWalk) {
+        let RareWalk { lists, times, taken, found, .. } = walk;
+        times.resize(self.keys.documents() as usize, 0);
+        for left in lists {
             let list = &self.holders.all()[left.clone()];
-            let taken = match list.last() {
+            let count = match list.last() {
                 Some(&last) if last > end => list.partition_point(|&rank| rank <= end),
                 _ => list.len(),
             };
-            list[..taken].iter().for_each(|&rank| each(rank));
-            left.start += taken;
+            for &rank in &list[..count] {
+                let times = &mut times[rank as usize];
+                if *times == 0 {
+                    taken.push(rank);
+                }
+                *times += 1;
+            }
+            left.start += count;
         }
-    }
-
-    /// How many rare shingles the document that walks has in common with one that was taken so many times; 0 for too
-    /// few.
-    pub fn shared(&self, other: u32, taken: usize, walk: &RareWalk) -> u32 {
-        if taken < walk.hits {
-            0
-        } else if walk.lists.len() == walk.keys {
-            taken as u32
-        } else {
-            shared_values(self.of(walk.rank), self.of(other)) as u32
+        found.clear();
+        for rank in taken.drain(..) {
+            let times = std::mem::take(&mut times[rank as usize]);
+            if times as usize >= walk.hits {
+                found.push((rank, times));
+            }
+        }
+        found.sort_unstable();
+        if walk.lists.len() < walk.keys {
+            for (rank, shared) in found {
+                *shared = shared_values(self.of(walk.rank), self.of(*rank)) as u32;
+            }
         }
     }
 }
@@ -130,6 +144,11 @@ impl RareWalk {
     pub fn clear(&mut self) {
         (self.keys, self.least) = (0, 0);
         self.lists.clear();
+    }
+
+    /// Those taken last that have enough of what is rare, ascending, and how much they share.
+    pub fn found(&self) -> &[(u32, u32)] {
+        &self.found
     }
 
     /// Whether nobody is left.

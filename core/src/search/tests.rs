@@ -138,11 +138,32 @@ fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize
     let in_bucket = |rank: usize, band| {
         (0..corpus.count())
             .filter(|&x| band_hash(corpus, x, band) == band_hash(corpus, rank, band))
-            .count()
+            .collect::<Vec<usize>>()
     };
-    let crowded: Vec<bool> = (0..corpus.count())
-        .map(|rank| (0..BANDS).any(|band| in_bucket(rank, band) > crowd))
-        .collect();
+    let mut crowded = vec![false; corpus.count()];
+    let mut popular = BTreeSet::new();
+    for (rank, band) in
+        (0..corpus.count()).flat_map(|rank| (0..BANDS).map(move |band| (rank, band)))
+    {
+        let bucket = in_bucket(rank, band);
+        if bucket.len() > crowd {
+            crowded[rank] = true;
+            if rank > bucket[0] {
+                continue; // its popular hashes are known
+            }
+            let three =
+                BTreeSet::from([0, bucket.len() / 2, bucket.len() - 1].map(|at| bucket[at]));
+            for hash in three.iter().flat_map(|&rank| corpus.sample(rank)) {
+                let holders = three.iter().filter(|&&rank| corpus.sample(rank).contains(hash));
+                if holders.count() > 1 {
+                    popular.insert(*hash);
+                }
+            }
+        }
+    }
+    for (rank, crowded) in crowded.iter_mut().enumerate() {
+        *crowded |= corpus.sample(rank).iter().filter(|hash| popular.contains(hash)).count() >= 8;
+    }
     let sets: Vec<BTreeSet<u64>> = (0..corpus.count())
         .map(|rank| {
             let text = texts[corpus.row(rank)].as_bytes();

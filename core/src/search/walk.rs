@@ -186,7 +186,7 @@ impl Neighbours {
         if walk.is_over() {
             return false;
         }
-        let (end, rare) = (self.end(crowds, walk), crowds.rare());
+        let end = self.end(crowds, walk);
         walk.met.clear();
         for span in &mut walk.spans {
             let list = self.list(span);
@@ -201,14 +201,16 @@ impl Neighbours {
         }
         walk.spans.retain(|span| span.first < span.last);
         walk.step = STEPS.1.min(2 * walk.step);
-        let met = &mut walk.met;
-        rare.take(end, &mut walk.rare, |rank| met.push(u64::from(rank) << 2 | RARE));
+        crowds.rare().take(end, &mut walk.rare);
+        let mut rare_ones = walk.rare.found().iter();
+        walk.met.extend(rare_ones.clone().map(|&(rank, _)| u64::from(rank) << 2 | RARE));
         walk.met.sort_unstable();
         for met in walk.met.chunk_by(|left, right| left >> 2 == right >> 2) {
-            let (rank, beside) = ((met[0] >> 2) as u32, met[0] & 3 == BUCKET);
-            let taken = met.iter().rev().take_while(|&met| met & 3 == RARE).count();
-            let rare = if taken > 0 { rare.shared(rank, taken, &walk.rare) } else { 0 };
-            if beside || rare > 0 || met.len() - taken >= walk.needed.max(1) {
+            let (rank, beside, mut rare) = ((met[0] >> 2) as u32, met[0] & 3 == BUCKET, 0);
+            if met[met.len() - 1] & 3 == RARE {
+                rare = rare_ones.next().map_or(0, |&(_, shared)| shared);
+            }
+            if beside || rare > 0 || met.len() >= walk.needed {
                 found.push(Neighbour { rank, beside, rare });
             }
         }

@@ -1,0 +1,97 @@
+//! What many documents have in common, as far as their samples tell: by that those are found that belong
+//! into a crowd, but share no crowded bucket.
+//!
+//! The longer the body, the more seldom two pages with one header share a band. A page that shares none with
+//! most of the others may hold many of them all the same, and would be compared with each.
+
+use std::collections::BTreeMap;
+
+use super::lists::Keys;
+use super::{Cancelled, Corpus, NOBODY};
+use crate::threads::{pieces, Cancel, Workers};
+
+/// Documents handed to a thread at a time.
+const PIECE: usize = 1 << 12;
+/// Popular hashes that a document of a crowd has in its sample, if no crowded bucket says that it is in one.
+const HELD: usize = 8;
+/// Bits for each popular hash, most of which are zero.
+const BITS: usize = if cfg!(test) { 1 } else { 16 };
+
+/// Sampled hashes that are in two of the first, the middle and the last document of a crowded bucket.
+pub struct Popular {
+    /// Ascending.
+    hashes: Vec<u64>,
+    /// Those that a hash with these leading bits is among them.
+    marks: Vec<u64>,
+    shift: u32,
+}
+
+impl Popular {
+    /// Of the buckets that are crowded by their sizes.
+    pub fn new(corpus: &Corpus, buckets: &Keys, sizes: &[u32], crowd: usize) -> Popular {
+        let mut looked_at: BTreeMap<u32, (u32, Vec<u64>)> = BTreeMap::new();
+        for rank in 0..corpus.count() {
+            for &bucket in buckets.of(rank as u32) {
+                let size = sizes[bucket as usize];
+                if size as usize > crowd {
+                    let (at, values) = looked_at.entry(bucket).or_default();
+                    if [0, size / 2, size - 1].contains(at) {
+                        values.extend(corpus.sample(rank));
+                    }
+                    *at += 1;
+                }
+            }
+        }
+        let mut hashes = Vec::new();
+        for (_, mut values) in looked_at.into_values() {
+            values.sort_unstable();
+            let same = values.chunk_by(|left, right| left == right).filter(|same| same.len() > 1);
+            hashes.extend(same.map(|same| same[0]));
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        let room = (BITS * hashes.len()).next_power_of_two().clamp(1 << 6, 1 << 26);
+        let shift = corpus.hash_bits - room.trailing_zeros();
+        let mut marks = vec![0; room / 64];
+        for &hash in &hashes {
+            let bit = (hash >> shift) as usize;
+            marks[bit / 64] |= 1 << (bit % 64);
+        }
+        Popular { hashes, marks, shift }
+    }
+
+    /// For each rank whether the document holds so many of them that it is in a crowd.
+    pub fn held(
+        &self,
+        corpus: &Corpus,
+        workers: &Workers,
+        cancel: &Cancel,
+    ) -> Result<Vec<bool>, Cancelled> {
+        let mut crowded = vec![false; corpus.count()];
+        // In the order in which samples stand in memory.
+        let found =
+            workers.map(pieces(corpus.ranks.len(), PIECE, |_| 1), Vec::new, |marked, rows| {
+                let ranks = corpus.ranks[rows].iter().copied().filter(|&rank| rank != NOBODY);
+                let found = ranks.filter(|&rank| self.holds(corpus.sample(rank as usize), marked));
+                match cancel.is_set() {
+                    true => Err(Cancelled),
+                    false => Ok(found.collect::<Vec<u32>>()),
+                }
+            })?;
+        found.into_iter().flatten().for_each(|rank| crowded[rank as usize] = true);
+        Ok(crowded)
+    }
+
+    fn holds(&self, sample: &[u64], marked: &mut Vec<u64>) -> bool {
+        // No branches: nobody can predict them.
+        marked.resize(marked.len().max(sample.len()), 0);
+        let mut count = 0;
+        for &hash in sample {
+            let bit = (hash >> self.shift) as usize;
+            marked[count] = hash;
+            count += (self.marks[bit / 64] >> (bit % 64) & 1) as usize;
+        }
+        let held = marked[..count].iter().filter(|hash| self.hashes.binary_search(hash).is_ok());
+        count >= HELD && held.take(HELD).count() == HELD
+    }
+}
