@@ -41,6 +41,13 @@ impl<T> Spare<T> {
         }
     }
 
+    /// Nobody will want these soon.
+    pub fn let_go(&self) {
+        if let Ok(mut spare) = self.0.try_lock() {
+            *spare = Vec::new();
+        }
+    }
+
     fn bytes(buffer: &Vec<T>) -> usize {
         buffer.capacity() * size_of::<T>()
     }
@@ -54,6 +61,17 @@ mod tests {
     fn there_is_room_and_nothing_else() {
         there_is_room(&BYTES, b't');
         there_is_room(&HASHES, 7);
+    }
+
+    #[test]
+    fn what_is_let_go_is_gone() {
+        let spare = Spare(Mutex::new(Vec::new()));
+        spare.give_back(vec![1u8; 1000]);
+        assert!(spare.take(10).capacity() >= 1000, "it is used again");
+        spare.give_back(vec![1u8; 1000]);
+        spare.let_go();
+        assert!(spare.0.lock().unwrap().is_empty());
+        assert!(spare.take(10).is_empty(), "and what is asked for then is new");
     }
 
     fn there_is_room<T: Copy>(spare: &Spare<T>, value: T) {

@@ -128,6 +128,8 @@ pub(super) fn greedy<'py>(
         join,
         sides: &sides,
     };
+    spare::BYTES.let_go(); // reading is over, and the search has tables of its own
+    spare::HASHES.let_go();
     let found = run_told(py, work, Some(&progress), |cancel| {
         let found = search::greedy(&corpus, &rules, task, &workers, cancel);
         if forms.changed() {
