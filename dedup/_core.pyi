@@ -57,7 +57,7 @@ def sketch_texts(
     """All of the above in one pass, without keeping the full sets.
 
     (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests
-    uint64[n, 2], band hashes uint64[n, bands], sampled hashes (those below 2**(64 - sample_bits),
+    uint64[n, 2], band hashes uint64[bands, n], sampled hashes (those below 2**(64 - sample_bits),
     ascending and distinct), their offsets). Without ``keep_forms`` every normal form is returned empty.
     """
 

@@ -56,7 +56,8 @@ class NativeKernel:
         normal, offsets, tokens, shingles, exact, hashes, values, ends = _core.sketch_texts(
             texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads
         )
-        return Sketches(Texts(normal, offsets), tokens, shingles, exact, Bands.of(hashes), HashSets(values, ends))
+        of_bands = Bands(hashes.reshape(-1), np.array([0, texts.count]), bands)
+        return Sketches(Texts(normal, offsets), tokens, shingles, exact, of_bands, HashSets(values, ends))
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)

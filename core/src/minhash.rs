@@ -266,12 +266,19 @@ mod avx2 {
 
 /// Writes one hash a band: XXH3-64 of its rows as little-endian bytes, the band's number as seed.
 /// `bytes` is a buffer.
-pub fn band_hashes(sketch: &[u32], rows: usize, bytes: &mut Vec<u8>, out: &mut [u64]) {
+pub fn band_hashes<'a>(
+    sketch: &[u32],
+    rows: usize,
+    bytes: &mut Vec<u8>,
+    out: impl ExactSizeIterator<Item = &'a mut u64>,
+) {
     assert!(out.len() * rows <= sketch.len());
-    for (band, (out, values)) in out.iter_mut().zip(sketch.chunks_exact(rows)).enumerate() {
-        bytes.clear();
-        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        *out = xxh3_64_with_seed(bytes, band as u64);
+    bytes.resize(4 * sketch.len(), 0);
+    bytes.chunks_exact_mut(4).zip(sketch).for_each(|(to, value)| {
+        to.copy_from_slice(&value.to_le_bytes());
+    });
+    for (band, (out, values)) in out.zip(bytes.chunks_exact(4 * rows)).enumerate() {
+        *out = xxh3_64_with_seed(values, band as u64);
     }
 }
 
@@ -323,7 +330,7 @@ mod tests {
     #[test]
     fn bands_by_hand() {
         let (mut bytes, mut out) = (Vec::new(), [0; 2]);
-        band_hashes(&[1, 2, 3, 4, 5], 2, &mut bytes, &mut out);
+        band_hashes(&[1, 2, 3, 4, 5], 2, &mut bytes, out.iter_mut());
         assert_eq!(out[0], xxh3_64_with_seed(&[1, 0, 0, 0, 2, 0, 0, 0], 0));
         assert_eq!(out[1], xxh3_64_with_seed(&[3, 0, 0, 0, 4, 0, 0, 0], 1));
     }

@@ -36,7 +36,7 @@ pub struct Columns<'a> {
     pub shingles: &'a mut [u32],
     /// XXH3-128 of the normal form, high half first: two values a row.
     pub digests: &'a mut [u64],
-    /// Band hashes, `bands` a row.
+    /// Band hashes, band after band.
     pub bands: &'a mut [u64],
 }
 
@@ -52,29 +52,29 @@ pub fn sketch_texts(
     cancel: &Cancel,
 ) -> Result<FormsAndSamples, Error> {
     let pieces = text_pieces(texts, workers);
-    let columns = rows(columns.tokens, &pieces, 1)
-        .into_iter()
+    let mut bands: Vec<Vec<&mut [u64]>> = pieces.iter().map(|_| Vec::new()).collect();
+    for band in columns.bands.chunks_mut(texts.count().max(1)) {
+        bands.iter_mut().zip(rows(band, &pieces, 1)).for_each(|(bands, part)| bands.push(part));
+    }
+    let items = (pieces.iter().cloned().zip(bands))
+        .zip(rows(columns.tokens, &pieces, 1))
         .zip(rows(columns.shingles, &pieces, 1))
         .zip(rows(columns.digests, &pieces, 2))
-        .zip(rows(columns.bands, &pieces, settings.bands))
-        .map(|(((tokens, shingles), digests), bands)| Columns { tokens, shingles, digests, bands });
-    let items = pieces.iter().cloned().zip(columns).collect();
+        .collect();
     let found = workers.map(
         items,
         || Sketcher::new(settings),
-        |sketcher, (piece, columns)| {
+        |sketcher, ((((piece, mut bands), tokens), shingles), digests)| {
             let bytes = piece.clone().map(|text| texts.size(text)).sum::<usize>();
             let mut out: FormsAndSamples = Default::default();
             if settings.keep_forms {
                 out.0.values = spare::BYTES.take(bytes);
             }
             out.1.values = spare::HASHES.take((bytes / 5) >> settings.sample_bits);
-            let rows =
-                columns.tokens.iter_mut().zip(columns.shingles).zip(columns.digests.chunks_mut(2));
-            for (row, (text, ((tokens, shingles), digest))) in piece.zip(rows).enumerate() {
-                let bands = &mut columns.bands[row * settings.bands..][..settings.bands];
-                let (t, s) = sketcher.text(texts, text, digest, bands, &mut out, cancel)?;
-                (*tokens, *shingles) = (t, s);
+            for (row, (text, digest)) in piece.zip(digests.chunks_mut(2)).enumerate() {
+                let bands = bands.iter_mut().map(|band| &mut band[row]);
+                (tokens[row], shingles[row]) =
+                    sketcher.text(texts, text, digest, bands, &mut out, cancel)?;
             }
             Ok(out)
         },
@@ -116,12 +116,12 @@ impl<'a> Sketcher<'a> {
     }
 
     /// One text; returns its numbers of tokens and of distinct shingles.
-    fn text(
+    fn text<'b>(
         &mut self,
         texts: &Texts,
         text: usize,
         digest: &mut [u64],
-        bands: &mut [u64],
+        bands: impl ExactSizeIterator<Item = &'b mut u64>,
         (forms, samples): &mut FormsAndSamples,
         cancel: &Cancel,
     ) -> Result<(u32, u32), Error> {

@@ -233,7 +233,7 @@ pub fn band_hashes(
                 return Err(Error::Cancelled);
             }
             let sketch = &sketches[i * width..(i + 1) * width];
-            minhash::band_hashes(sketch, rows_of_band, bytes, out);
+            minhash::band_hashes(sketch, rows_of_band, bytes, out.iter_mut());
         }
         Ok(())
     })?;

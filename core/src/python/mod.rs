@@ -182,7 +182,7 @@ fn sketch_texts<'py>(
     let mut tokens = Column::zeros(py, "uint32", &[count])?;
     let mut shingles = Column::zeros(py, "uint32", &[count])?;
     let mut digests = Column::zeros(py, "uint64", &[count, 2])?;
-    let mut hashes = Column::zeros(py, "uint64", &[count, bands])?;
+    let mut hashes = Column::zeros(py, "uint64", &[bands, count])?;
     let columns = Columns {
         tokens: tokens.values(),
         shingles: shingles.values(),

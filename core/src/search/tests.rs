@@ -64,6 +64,8 @@ fn sketched(texts: &[String]) -> Sketched {
     }
     let mut rows: Vec<i64> = (0..n as i64).collect();
     rows.sort_by_key(|&row| (u32::MAX - shingles[row as usize], row));
+    let bands: Vec<u64> =
+        (0..n).flat_map(|row| bands.iter().skip(row).step_by(n).copied()).collect();
     let (bands, batches) = in_batches(&bands, &mut random);
     Sketched { blob, offsets, rows, shingles, bands, batches, samples, sample_offsets }
 }
