@@ -32,7 +32,8 @@ SLACK = 1.15  # times the pinned instructions: libraries and compilers differ by
 LOOSE = 2.0  # times the pinned share of the loop's time: clocks differ by less
 GROWTH = 2.5  # times the instructions, above start-up, when a hard shape doubles
 SIZES = (1_000, 2_500)
-SHAPE, SHAPE_SIZES = "shared-header-below", (600, 1_200)
+SHAPES = {"shape_growth": "shared-header-below", "pages_growth": "varied-pages"}
+SHAPE_SIZES = 600, 1_200
 LOOP_SIZE = 10_000
 
 Command = Sequence[str]
@@ -58,12 +59,13 @@ def scan_of(corpus: Path, folder: Path) -> list[str]:
 def by_instructions(folder: Path) -> dict[str, float]:
     """Instructions for a byte of text, and times the instructions when a hard shape doubles."""
     corpora = [made(folder, size) for size in SIZES]
-    shapes = [made(folder, size, shape=SHAPE) for size in SHAPE_SIZES]
+    shapes = [made(folder, size, shape=shape) for shape in SHAPES.values() for size in SHAPE_SIZES]
     lines = [scan_of(corpus, folder) for corpus in (*corpora, *shapes, nothing(folder))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        small, large, shape, doubled, start = pool.map(instructions, lines)
+        small, large, *of_shapes, start = pool.map(instructions, lines)
     grown = corpora[1].stat().st_size - corpora[0].stat().st_size
-    return {"instructions_per_byte": (large - small) / grown, "shape_growth": (doubled - start) / (shape - start)}
+    growth = [(doubled - start) / (once - start) for once, doubled in zip(of_shapes[::2], of_shapes[1::2], strict=True)]
+    return {"instructions_per_byte": (large - small) / grown, **dict(zip(SHAPES, growth, strict=True))}
 
 
 LOOP = r"""
@@ -107,8 +109,11 @@ def faults(found: dict[str, float], pinned: dict[str, float]) -> list[str]:
         for name, slack in allowed.items()
         if name in found and name in pinned and found[name] > pinned[name] * slack
     ]
-    if found.get("shape_growth", 0) > GROWTH:
-        said.append(f"twice the {SHAPE} takes {found['shape_growth']:.2f} × the instructions, at most {GROWTH:g}")
+    said += [
+        f"twice the {shape} takes {found[name]:.2f} × the instructions, at most {GROWTH:g}"
+        for name, shape in SHAPES.items()
+        if found.get(name, 0) > GROWTH
+    ]
     return said
 
 
@@ -128,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
             found |= by_the_clock(folder)
     print(", ".join(f"{name} {value:.3g}" for name, value in found.items()))
     if options.set:
-        pinned[key()] = {name: round(value, 3) for name, value in found.items() if name != "shape_growth"}
+        pinned[key()] = {name: round(value, 3) for name, value in found.items() if name not in SHAPES}
         PINNED.write_text(json.dumps(pinned, indent=1, sort_keys=True) + "\n")
         return 0
     if not here:

@@ -39,7 +39,8 @@ SIZES = {"peers": (20_000, 200_000), "cores": (20_000, 200_000), "doubling": (10
          "languages": (10_000, 50_000), "shapes": (5_000, 50_000),
          "differences": (17_000, 170_000), "filter": (20_000, 290_000)}  # fmt: skip
 SHAPES = ("identical", "shared-header-below", "shared-header-contained", "shared-header-above", "revisions",
-          "one-token", "giant", "empty", "tiny", "popular-quotation", "uneven-pages", "twice-crawled")  # fmt: skip
+          "one-token", "giant", "empty", "tiny", "popular-quotation", "uneven-pages", "twice-crawled",
+          "varied-pages")  # fmt: skip
 
 # numpy is not imported here: a child's peak memory, as the system counts it, is at least that of the process it was
 # forked from, so this one stays small.

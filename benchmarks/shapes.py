@@ -67,6 +67,15 @@ def uneven_pages(words: Wording, stream: Callable[[int], Stream], documents: int
         yield joined([header, _distinct(words, stream(1 + page), uneven_words(page))]).text(words)
 
 
+def varied_pages(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
+    """Pages with one header, one of a hundred menus, and 20 to 140 words of their own; every tenth has 600."""
+    header = _distinct(words, stream(0), HEADER_WORDS)
+    menus = [_distinct(words, stream(1 + menu), 12) for menu in range(100)]
+    for page in range(documents):
+        own = 20 + 37 * page % 121 if page % 10 else 600
+        yield joined([header, menus[page * 7 % 100], _distinct(words, stream(101 + page), own)]).text(words)
+
+
 def twice_crawled(words: Wording, stream: Callable[[int], Stream], documents: int, tokens: int) -> Iterator[str]:
     """Pages with one header and 100 words of their own, too many for a match; each again with another last word."""
     header = _distinct(words, stream(0), HEADER_WORDS)
@@ -164,6 +173,7 @@ SHAPES: dict[str, Maker] = {
     "popular-quotation": popular_quotation,
     "uneven-pages": uneven_pages,
     "twice-crawled": twice_crawled,
+    "varied-pages": varied_pages,
 }
 
 

@@ -518,6 +518,7 @@ def test_the_gate_of_ci_names_what_became_worse(modules):
     assert gate.faults({"instructions_per_byte": 300, "shape_growth": 2.2}, {}) == []
     assert "at most 115" in gate.faults({"instructions_per_byte": 116, "shape_growth": 2.2}, pinned)[0]
     assert "at most 0.8" in gate.faults({"share_of_loop": 0.9}, pinned)[0]
+    assert "varied-pages takes 2.60 ×" in gate.faults({"shape_growth": 2.2, "pages_growth": 2.6}, {})[0]
     assert "3.90 ×" in gate.faults({"instructions_per_byte": 90, "shape_growth": 3.9}, pinned)[0]
 
 

@@ -35,6 +35,7 @@ MODERATE = {
     "popular-quotation": (30_000, None),
     "uneven-pages": (30_000, None),
     "twice-crawled": (30_000, None),
+    "varied-pages": (30_000, None),
 }
 
 

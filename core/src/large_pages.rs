@@ -6,9 +6,14 @@ const LARGE: usize = 4 << 20;
 /// `count` times `value`. Where the system has large pages on request it is asked for them: in a table
 /// of many megabytes nearly every access elsewhere would look up a page's address too.
 pub fn filled<T: Copy>(value: T, count: usize) -> Vec<T> {
+    filled_with(|| value, count)
+}
+
+/// The same of what can't be copied.
+pub fn filled_with<T>(value: impl FnMut() -> T, count: usize) -> Vec<T> {
     let mut table = Vec::with_capacity(count);
     ask_for_large_pages(table.spare_capacity_mut());
-    table.resize(count, value);
+    table.resize_with(count, value);
     table
 }
 

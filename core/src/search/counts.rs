@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
+use crate::large_pages::filled_with;
+use crate::simd::prefetch;
+
 /// Bits of a key, at least and at most. Two tables of half a byte a key and a sixteenth for cells take a third to two
 /// thirds of the crowd's text, and 576 MB at most.
 const KEY_BITS: (u32, u32) = (16, 29);
@@ -9,6 +12,8 @@ const KEY_BITS: (u32, u32) = (16, 29);
 const ALONE: u64 = 15;
 /// Keys that are equal but for so many bits have one cell.
 const CELL_BITS: u32 = 5;
+/// Hashes between the one that is counted and the one whose counters are asked for.
+const AHEAD: usize = 12;
 
 /// How often each hash was added, as far as its first and its last bits tell: too often, never too
 /// seldom, and up to some 65,000. The same whatever the order of adding.
@@ -26,17 +31,33 @@ impl Counts {
         Counts { bits, first: Table::new(bits), last: Table::new(bits) }
     }
 
-    #[inline]
-    pub fn add(&self, hash: u64) {
-        let (first, last) = self.keys(hash);
-        self.first.add(first);
-        self.last.add(last);
+    /// Adds all hashes of a set.
+    pub fn add(&self, set: &[u64]) {
+        self.each(set, |_, first, last| {
+            self.first.add(first);
+            self.last.add(last);
+        });
     }
 
+    /// For each hash of a set, how often it was added.
+    pub fn of(&self, set: &[u64], mut each: impl FnMut(u64, u32)) {
+        self.each(set, |hash, first, last| {
+            each(hash, self.first.of(first).min(self.last.of(last)));
+        });
+    }
+
+    /// Each hash with its keys, whose counters are asked for before: nearly every one is far from all others.
     #[inline]
-    pub fn of(&self, hash: u64) -> u32 {
-        let (first, last) = self.keys(hash);
-        self.first.of(first).min(self.last.of(last))
+    fn each(&self, set: &[u64], mut each: impl FnMut(u64, u64, u64)) {
+        for (at, &hash) in set.iter().enumerate() {
+            if let Some(&next) = set.get(at + AHEAD) {
+                let (first, last) = self.keys(next);
+                prefetch(&self.first.keys, first as usize / 16);
+                prefetch(&self.last.keys, last as usize / 16);
+            }
+            let (first, last) = self.keys(hash);
+            each(hash, first, last);
+        }
     }
 
     #[inline]
@@ -55,8 +76,8 @@ struct Table {
 impl Table {
     fn new(bits: u32) -> Table {
         Table {
-            keys: (0..1usize << (bits - 4)).map(|_| AtomicU64::new(0)).collect(),
-            cells: (0..1usize << (bits - CELL_BITS)).map(|_| AtomicU16::new(0)).collect(),
+            keys: filled_with(|| AtomicU64::new(0), 1 << (bits - 4)),
+            cells: filled_with(|| AtomicU16::new(0), 1 << (bits - CELL_BITS)),
         }
     }
 

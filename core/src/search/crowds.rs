@@ -12,7 +12,7 @@ use super::counts::Counts;
 use super::lists::Keys;
 use super::popular::Popular;
 use super::rare::{Rare, RareWalk};
-use super::{Cancelled, Corpus};
+use super::{Cancelled, Corpus, NOBODY};
 use crate::forms::Spare;
 use crate::shingles::Shingles;
 use crate::simd::Level;
@@ -52,26 +52,26 @@ impl Crowds {
             return Ok(Crowds::default());
         }
         let holds = Popular::new(corpus, buckets, &sizes, crowd).held(corpus, workers, cancel)?;
-        let members: Vec<u32> = (0..corpus.count() as u32)
-            .filter(|&rank| holds[rank as usize] || buckets.of(rank).iter().any(crowded))
-            .collect();
+        let in_crowd = |rank: u32| holds[rank as usize] || buckets.of(rank).iter().any(crowded);
+        // In the order in which texts stand in memory, or in their file.
+        let ranks = corpus.ranks.iter().copied();
+        let members: Vec<u32> = ranks.filter(|&rank| rank != NOBODY && in_crowd(rank)).collect();
         drop((sizes, holds));
         let shingles: u64 = members.iter().map(|&rank| u64::from(corpus.size(rank as usize))).sum();
         let few = rare(members.len(), crowd);
         let counts = Counts::new(shingles);
         each(corpus, &members, workers, cancel, |set| {
-            set.iter().for_each(|&hash| counts.add(hash));
+            counts.add(set);
         })?;
         let found = each(corpus, &members, workers, cancel, |set| {
             let mut common = 0;
             let mut rare = Vec::new();
-            for &hash in set {
-                let count = counts.of(hash);
+            counts.of(set, |hash, count| {
                 common += u32::from(count > few);
                 if (2..=few).contains(&count) {
                     rare.push(hash);
                 }
-            }
+            });
             (common, rare)
         })?;
         drop(counts);
