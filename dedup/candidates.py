@@ -107,9 +107,10 @@ class CandidateSearch:
 
     def __init__(self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, crowd: int) -> None:
         self._ranked = ranked = Ranked.of(sketches, rows)
-        self._rules = Rules(ranked, settings)
+        self._rules = rules = Rules(ranked, settings)
         self._buckets = _buckets(ranked.bands)
-        self.crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel)
+        floors = {rank: rules.floor(rank) for rank in range(len(rows)) if rules.may_be_contained(rank)}
+        self.crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel, floors)
         self._kept_in: dict[int, list[int]] = defaultdict(list)
         self._postings = Postings(self._rules, range(len(ranked.shingles)))
         self._promised: dict[int, list[int]] = defaultdict(list)  # kept documents with enough hits

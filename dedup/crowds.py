@@ -45,9 +45,14 @@ class Crowds:
         rows: I64,
         settings: Settings,
         kernel: Kernel,
+        floors: Mapping[int, int],
     ) -> Crowds:
-        """The crowds among documents, of each of which ``buckets`` has the numbers of its buckets."""
-        crowded = _members(buckets, crowd, sketches.samples.take(rows))
+        """The crowds among documents, of each of which ``buckets`` has the numbers of its buckets.
+
+        Args:
+            floors: how many hashes of its sample must be in a larger one's, for each that may be contained.
+        """
+        crowded = _members(buckets, crowd, sketches.samples.take(rows), floors)
         if not crowded:
             return cls()
         members = rows[np.array(crowded, np.int64)].tolist()
@@ -71,12 +76,13 @@ class Crowds:
         return self.common[rank] + len(np.intersect1d(self.rare[rank], self.rare[kept], assume_unique=True))
 
 
-def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets) -> list[int]:
+def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets, floors: Mapping[int, int]) -> list[int]:
     """Who is in a crowd: the documents of crowded buckets, and those that hold much of what is popular there.
 
     The longer the body, the more seldom two pages with one header share a band. A page that shares none with most of
     the others may hold many of them all the same, and would be compared with each. A sampled hash is popular
-    if two of the first, the middle and the last document of a crowded bucket have it.
+    if two of the first, the middle and the last document of a crowded bucket have it. Where no more than
+    ``crowd`` documents hold so many that they seem contained in whoever holds the others too, nobody need be added.
     """
     documents: dict[int, list[int]] = defaultdict(list)
     for rank in sorted(buckets):
@@ -90,9 +96,11 @@ def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets) ->
             three = {ranks[0], ranks[len(ranks) // 2], ranks[-1]}
             times = Counter(hash for rank in three for hash in samples.row(rank).tolist())
             popular.update(hash for hash, count in times.items() if count > 1)
-    hashes = np.array(sorted(popular), np.uint64)
-    if len(hashes) >= HELD:
-        members.update(rank for rank in range(samples.count) if np.isin(samples.row(rank), hashes).sum() >= HELD)
+    if members:
+        hashes = np.array(sorted(popular), np.uint64)
+        held = [int(np.isin(sample, hashes).sum()) for sample in samples.rows()]
+        if sum(held[rank] >= floor for rank, floor in floors.items()) > crowd:
+            members.update(rank for rank, count in enumerate(held) if count >= HELD)
     return sorted(members)
 
 

@@ -12,7 +12,7 @@ use super::counts::Counts;
 use super::lists::Keys;
 use super::popular::Popular;
 use super::rare::{Rare, RareWalk};
-use super::{Cancelled, Corpus, NOBODY};
+use super::{Cancelled, Corpus, Rules, NOBODY};
 use crate::forms::Spare;
 use crate::shingles::Shingles;
 use crate::simd::Level;
@@ -41,6 +41,7 @@ impl Crowds {
     /// much of what is popular there.
     pub fn new(
         corpus: &Corpus,
+        rules: &Rules,
         buckets: &Keys,
         crowd: usize,
         workers: &Workers,
@@ -51,7 +52,8 @@ impl Crowds {
         if !(0..sizes.len() as u32).any(|bucket| crowded(&bucket)) {
             return Ok(Crowds::default());
         }
-        let holds = Popular::new(corpus, buckets, &sizes, crowd).held(corpus, workers, cancel)?;
+        let popular = Popular::new(corpus, buckets, &sizes, crowd);
+        let holds = popular.held(corpus, rules, crowd, workers, cancel)?;
         let in_crowd = |rank: u32| holds[rank as usize] || buckets.of(rank).iter().any(crowded);
         // In the order in which texts stand in memory, or in their file.
         let ranks = corpus.ranks.iter().copied();

@@ -121,7 +121,7 @@ pub fn greedy(
     cancel: &Cancel,
 ) -> Result<Outcome, Cancelled> {
     let buckets = buckets(corpus, workers, cancel)?;
-    let crowds = Crowds::new(corpus, &buckets, task.crowd, workers, cancel)?;
+    let crowds = Crowds::new(corpus, rules, &buckets, task.crowd, workers, cancel)?;
     let postings = match rules.containment {
         Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
         None => None,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::lists::Keys;
-use super::{Cancelled, Corpus, NOBODY};
+use super::{Cancelled, Corpus, Rules, NOBODY};
 use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
@@ -60,29 +60,47 @@ impl Popular {
         Popular { hashes, marks, shift }
     }
 
-    /// For each rank whether the document holds so many of them that it is in a crowd.
+    /// For each rank whether the document holds so many of them that it is in a crowd. Nobody is if no more than
+    /// `crowd` documents hold so many that they seem contained in whoever holds the others too.
     pub fn held(
         &self,
         corpus: &Corpus,
+        rules: &Rules,
+        crowd: usize,
         workers: &Workers,
         cancel: &Cancel,
     ) -> Result<Vec<bool>, Cancelled> {
-        let mut crowded = vec![false; corpus.count()];
         // In the order in which samples stand in memory.
-        let found =
-            workers.map(pieces(corpus.ranks.len(), PIECE, |_| 1), Vec::new, |marked, rows| {
-                let ranks = corpus.ranks[rows].iter().copied().filter(|&rank| rank != NOBODY);
-                let found = ranks.filter(|&rank| self.holds(corpus.sample(rank as usize), marked));
-                match cancel.is_set() {
-                    true => Err(Cancelled),
-                    false => Ok(found.collect::<Vec<u32>>()),
+        let rows = pieces(corpus.ranks.len(), PIECE, |_| 1);
+        let found = workers.map(rows, Vec::new, |marked, rows| {
+            let (mut holders, mut contained) = (Vec::new(), 0);
+            for &rank in corpus.ranks[rows].iter().filter(|&&rank| rank != NOBODY) {
+                let sample = corpus.sample(rank as usize);
+                let floor = match rules.may_be_contained(corpus.size(rank as usize)) {
+                    true => rules.contained_floor(sample.len()),
+                    false => usize::MAX,
+                };
+                let held = self.count(sample, marked);
+                contained += usize::from(held >= floor);
+                if held >= HELD {
+                    holders.push(rank);
                 }
-            })?;
-        found.into_iter().flatten().for_each(|rank| crowded[rank as usize] = true);
+            }
+            match cancel.is_set() {
+                true => Err(Cancelled),
+                false => Ok((holders, contained)),
+            }
+        })?;
+        let mut crowded = vec![false; corpus.count()];
+        if found.iter().map(|(_, contained)| contained).sum::<usize>() > crowd {
+            let holders = found.into_iter().flat_map(|(holders, _)| holders);
+            holders.for_each(|rank| crowded[rank as usize] = true);
+        }
         Ok(crowded)
     }
 
-    fn holds(&self, sample: &[u64], marked: &mut Vec<u64>) -> bool {
+    /// How many of a sample's hashes are popular.
+    fn count(&self, sample: &[u64], marked: &mut Vec<u64>) -> usize {
         // No branches: nobody can predict them.
         marked.resize(marked.len().max(sample.len()), 0);
         let mut count = 0;
@@ -91,7 +109,6 @@ impl Popular {
             marked[count] = hash;
             count += (self.marks[bit / 64] >> (bit % 64) & 1) as usize;
         }
-        let held = marked[..count].iter().filter(|hash| self.hashes.binary_search(hash).is_ok());
-        count >= HELD && held.take(HELD).count() == HELD
+        marked[..count].iter().filter(|hash| self.hashes.binary_search(hash).is_ok()).count()
     }
 }

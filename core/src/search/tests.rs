@@ -136,7 +136,12 @@ fn some_pages(random: &mut Random) -> Vec<String> {
 
 /// How many shingles a document shares with a larger one at the very most: all of its own, or, if both
 /// are in crowds, those that are common there and the rare ones that both hold.
-fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize, usize) -> u32 {
+fn most_shared(
+    corpus: &Corpus,
+    texts: &[String],
+    rules: &Rules,
+    crowd: usize,
+) -> impl Fn(usize, usize) -> u32 {
     let in_bucket = |rank: usize, band| {
         (0..corpus.count())
             .filter(|&x| band_hash(corpus, x, band) == band_hash(corpus, rank, band))
@@ -163,8 +168,14 @@ fn most_shared(corpus: &Corpus, texts: &[String], crowd: usize) -> impl Fn(usize
             }
         }
     }
-    for (rank, crowded) in crowded.iter_mut().enumerate() {
-        *crowded |= corpus.sample(rank).iter().filter(|hash| popular.contains(hash)).count() >= 8;
+    let held =
+        |rank: usize| corpus.sample(rank).iter().filter(|hash| popular.contains(hash)).count();
+    let seems_contained = |&rank: &usize| {
+        rules.may_be_contained(corpus.size(rank))
+            && held(rank) >= rules.contained_floor(corpus.sample(rank).len())
+    };
+    if (0..corpus.count()).filter(seems_contained).count() > crowd {
+        (0..corpus.count()).for_each(|rank| crowded[rank] |= held(rank) >= 8);
     }
     let sets: Vec<BTreeSet<u64>> = (0..corpus.count())
         .map(|rank| {
@@ -332,7 +343,7 @@ fn equals_brute_force() {
             join,
             sides: &sides,
         };
-        let most_shared = most_shared(&corpus, &texts, task.crowd);
+        let most_shared = most_shared(&corpus, &texts, &rules, task.crowd);
         let expected = brute_force(&corpus, &texts, &rules, task, false, most_shared);
         // What is not compared changes nothing: the same comes out if all is, unless the bound was used.
         let all = brute_force(&corpus, &texts, &rules, Task { most: 1000, ..task }, true, |_, _| 0);
