@@ -13,12 +13,17 @@ _END = object()
 
 
 class _Step(Generic[T]):
-    """Work that has begun in a thread."""
+    """Work for a thread. It is known to the one who leaves it before it begins, for Ctrl-C may come while it does."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._done = threading.Event()
         self._fault: BaseException | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._begun = True
         threading.Thread(target=self._run, name="dedup-beside", daemon=True).start()
 
     def _run(self) -> None:
@@ -38,8 +43,8 @@ class _Step(Generic[T]):
         return self._result
 
     def leave(self) -> bool:
-        """Wait a little for its end, which interests nobody; whether it came."""
-        return self._done.wait(_PATIENCE)
+        """Wait a little for its end, which interests nobody; whether nothing goes on any more."""
+        return not self._begun or self._done.wait(_PATIENCE)
 
 
 def ahead(make: Callable[[threading.Event], Generator[T, None, None]], *, wanted: bool = True) -> Iterator[T]:
@@ -58,8 +63,10 @@ def ahead(make: Callable[[threading.Event], Generator[T, None, None]], *, wanted
         return
     step = _Step(partial(next, items, _END))
     try:
+        step.begin()
         while (item := step.result()) is not _END:
             step = _Step(partial(next, items, _END))
+            step.begin()
             yield cast("T", item)
             del item  # which may be large
     finally:
@@ -83,6 +90,7 @@ def behind(items: Iterable[T], work: Callable[[T], object], *, wanted: bool = Tr
                 step.result()
             if wanted:
                 step = _Step(partial(work, item))
+                step.begin()
             else:
                 work(item)
             del item

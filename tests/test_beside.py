@@ -132,3 +132,33 @@ def test_what_is_done_is_done_when_items_break_off() -> None:
     with pytest.raises(ValueError, match="broken"):
         behind(numbers([], ValueError("broken"))(threading.Event()), done.append)
     assert done == [0, 1, 2]
+
+
+@pytest.fixture
+def pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes when a thread has begun, before the one who began it goes on."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+
+
+@pytest.mark.usefixtures("pressed")
+def test_a_step_that_has_just_begun_is_waited_for() -> None:
+    closed, done = threading.Event(), list[int]()
+
+    def make(stop: threading.Event) -> Generator[bool, None, None]:
+        try:
+            yield stop.wait(60)
+        finally:
+            closed.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        next(ahead(make))
+    assert closed.is_set()
+    with pytest.raises(KeyboardInterrupt):
+        behind(iter([1, 2]), done.append)
+    assert done == [1]
