@@ -21,7 +21,7 @@ const BITS: usize = if cfg!(test) { 1 } else { 16 };
 pub struct Popular {
     /// Ascending.
     hashes: Vec<u64>,
-    /// Those that a hash with these leading bits is among them.
+    /// For each value of a hash's leading bits whether one of them has it.
     marks: Vec<u64>,
     shift: u32,
 }
