@@ -1,7 +1,8 @@
 //! Threads and cancelling: what every function of the kernel does its work with.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -135,40 +136,109 @@ impl Workers {
         debug_assert!(failed.into_inner() || done.len() == count);
         done.into_iter().map(|(_, result)| result).collect()
     }
-}
 
-/// States of threads that are used again, from one call of `map` to the next: buffers that have grown.
-#[derive(Default)]
-pub struct States<S>(Mutex<Vec<S>>);
-
-impl<S: Default> States<S> {
-    /// One that nobody uses at the moment, or a new one.
-    pub fn lend(&self) -> Lent<'_, S> {
-        let idle = self.0.lock().ok().and_then(|mut idle| idle.pop());
-        Lent { state: idle.unwrap_or_default(), owner: self }
+    /// Settles `count` pieces one after another, each with what `look` found out of it before: on all threads at once,
+    /// up to `ahead` pieces ahead, and told how many pieces were settled by then. Whichever thread is free
+    /// settles, while the others go on looking. The result is the first failure that comes.
+    pub fn in_turn<S, A, E, F>(
+        &self,
+        count: usize,
+        ahead: usize,
+        state: impl Fn() -> S + Sync,
+        look: impl Fn(&mut S, usize, usize) -> Result<A, E> + Sync,
+        mut settle: F,
+    ) -> Result<(), E>
+    where
+        A: Send,
+        E: Send,
+        F: FnMut(&mut S, usize, A) -> Result<(), E> + Send,
+    {
+        let Some(pool) = self.0.as_ref().filter(|_| count > 1) else {
+            let mut state = state();
+            return (0..count).try_for_each(|piece| {
+                let found = look(&mut state, piece, piece)?;
+                settle(&mut state, piece, found)
+            });
+        };
+        let turns = Mutex::new(Turns {
+            begun: 0,
+            settled: 0,
+            ahead: VecDeque::with_capacity(ahead),
+            settle: Some(settle),
+            failed: None,
+            ended: false,
+        });
+        let moved_on = Condvar::new();
+        pool.broadcast(|_| {
+            let mut state = state();
+            let _ending = Ending(&turns, &moved_on);
+            let mut now = guarded(&turns);
+            while !now.ended && now.settled < count {
+                let ready = matches!(now.ahead.front(), Some(Some(_)));
+                let result = if let Some(mut settle) = now.settle.take_if(|_| ready) {
+                    let (piece, found) = (now.settled, now.ahead.pop_front().flatten());
+                    drop(now);
+                    let result = found.map_or(Ok(()), |found| settle(&mut state, piece, found));
+                    now = guarded(&turns);
+                    now.settle = Some(settle);
+                    now.settled += usize::from(result.is_ok());
+                    moved_on.notify_all();
+                    result
+                } else if now.begun < count && now.begun < now.settled + ahead {
+                    let (piece, settled) = (now.begun, now.settled);
+                    now.begun += 1;
+                    now.ahead.push_back(None);
+                    drop(now);
+                    let result = look(&mut state, piece, settled);
+                    now = guarded(&turns);
+                    // The first of those ahead is the one to be settled next, or after the one that is being settled.
+                    let first = now.begun - now.ahead.len();
+                    result.map(|found| now.ahead[piece - first] = Some(found))
+                } else {
+                    now = moved_on.wait(now).unwrap_or_else(PoisonError::into_inner);
+                    Ok(())
+                };
+                if let Err(error) = result {
+                    now.failed.get_or_insert(error);
+                    now.ended = true;
+                    moved_on.notify_all();
+                }
+            }
+        });
+        let failed = guarded(&turns).failed.take();
+        failed.map_or(Ok(()), Err)
     }
-
-    /// Those for which this doesn't hold go.
-    pub fn retain(&mut self, holds: impl Fn(&S) -> bool) {
-        if let Ok(idle) = self.0.get_mut() {
-            idle.retain(holds);
-        }
-    }
 }
 
-/// A state that goes back when this is dropped.
-pub struct Lent<'a, S: Default> {
-    /// The state.
-    pub state: S,
-    owner: &'a States<S>,
+/// What is done of pieces that are settled in turn.
+struct Turns<A, F, E> {
+    /// How many were begun, and how many are settled.
+    begun: usize,
+    settled: usize,
+    /// What was found out of those that are neither settled nor being settled, in their order.
+    ahead: VecDeque<Option<A>>,
+    /// None while a thread settles a piece.
+    settle: Option<F>,
+    failed: Option<E>,
+    /// Nothing is to be begun any more.
+    ended: bool,
 }
 
-impl<S: Default> Drop for Lent<'_, S> {
+/// Ends the work of all threads when one of them panics: the others would wait for it.
+struct Ending<'a, A, F, E>(&'a Mutex<Turns<A, F, E>>, &'a Condvar);
+
+impl<A, F, E> Drop for Ending<'_, A, F, E> {
     fn drop(&mut self) {
-        if let Ok(mut idle) = self.owner.0.lock() {
-            idle.push(std::mem::take(&mut self.state));
+        if std::thread::panicking() {
+            guarded(self.0).ended = true;
+            self.1.notify_all();
         }
     }
+}
+
+/// What a lock guards, which is never left half changed.
+fn guarded<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Cuts 0..n into pieces of about `size` each, by a weight of each item (its bytes).
@@ -210,19 +280,61 @@ mod tests {
     }
 
     #[test]
-    fn states_are_used_again_but_for_those_that_go() {
-        let mut states = States::<Vec<u32>>::default();
-        states.lend().state.push(7);
-        let (mut first, second) = (states.lend(), states.lend());
-        assert_eq!((&first.state[..], &second.state[..]), (&[7][..], &[][..]));
-        first.state.push(8);
-        drop((first, second));
-        states.retain(|state| !state.is_empty());
-        let (first, second) = (states.lend(), states.lend());
-        assert_eq!((&first.state[..], &second.state[..]), (&[7, 8][..], &[][..]));
-        drop((first, second));
-        states.retain(Vec::is_empty);
-        assert!(states.lend().state.is_empty() && states.lend().state.is_empty());
+    fn what_is_looked_at_ahead_is_settled_in_turn() {
+        for threads in [1, 2, 3, 8] {
+            let workers = Workers::new(threads).unwrap();
+            let (mut settled, seen) = (Vec::new(), AtomicU64::new(0));
+            let look = |_: &mut (), piece: usize, before: usize| {
+                assert!(
+                    before <= piece && piece < before + 5,
+                    "{piece} is too far ahead of {before}"
+                );
+                seen.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, usize>(10 * piece)
+            };
+            let settle = |(): &mut (), piece, found| {
+                settled.push((piece, found));
+                Ok(())
+            };
+            workers.in_turn(500, 5, || (), look, settle).unwrap();
+            assert!(settled.into_iter().eq((0..500).map(|piece| (piece, 10 * piece))));
+            assert_eq!(seen.into_inner(), 500);
+            let mut settled = Vec::new();
+            let failed = workers.in_turn(
+                500,
+                5,
+                || (),
+                |(), piece, _| if piece == 40 { Err(piece) } else { Ok(()) },
+                |(), piece, ()| {
+                    settled.push(piece);
+                    Ok(())
+                },
+            );
+            assert_eq!(failed, Err(40));
+            assert!(settled.iter().copied().eq(0..settled.len()) && settled.len() <= 40);
+            let failed = workers.in_turn(
+                9,
+                5,
+                || (),
+                |(), _, _| Ok(()),
+                |(), piece, ()| if piece == 7 { Err(piece) } else { Ok(()) },
+            );
+            assert_eq!(failed, Err(7));
+            assert_eq!(workers.in_turn(0, 5, || (), |(), _, _| Err(1), |(), _, ()| Err(2)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_others_too() {
+        let workers = Workers::new(3).unwrap();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let look = |(): &mut (), piece, _| match piece {
+                20 => panic!("looking at {piece}"),
+                _ => Ok::<_, ()>(()),
+            };
+            workers.in_turn(100, 4, || (), look, |(), _, ()| Ok(()))
+        }));
+        assert!(ended.is_err());
     }
 
     #[test]

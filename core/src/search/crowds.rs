@@ -8,6 +8,8 @@
 //! better than one already found, the pair need not be compared. That changes no match. The counts
 //! are part of the definition: `dedup.crowds` has the same.
 
+use std::ops::Range;
+
 use super::counts::Counts;
 use super::lists::Keys;
 use super::popular::Popular;
@@ -108,7 +110,7 @@ impl Crowds {
     }
 
     /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32) {
+    pub fn keep(&self, rank: u32) {
         if self.has(rank) {
             self.rare.keep(rank);
         }
@@ -125,10 +127,10 @@ impl Crowds {
 
     /// Begins to go through the kept documents from rank `first` on that have at least so many rare shingles in common
     /// with this one, and one in any case.
-    pub fn start(&self, rank: u32, first: u32, least: usize, walk: &mut RareWalk) {
+    pub fn start(&self, rank: u32, among: Range<u32>, least: usize, walk: &mut RareWalk) {
         walk.clear();
         if self.has(rank) {
-            self.rare.start(rank, first, least, walk);
+            self.rare.start(rank, among, least, walk);
         }
     }
 

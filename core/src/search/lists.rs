@@ -1,6 +1,7 @@
 //! Keys that documents have in common, and the kept documents of each key.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::crowds::Crowds;
 use super::NOBODY;
@@ -110,8 +111,8 @@ impl Kept {
     }
 
     /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32, keys: &[u32], crowds: &Crowds) {
-        match &mut self.crowded {
+    pub fn keep(&self, rank: u32, keys: &[u32], crowds: &Crowds) {
+        match &self.crowded {
             Some(crowded) if crowds.has(rank) => crowded.keep(rank, keys),
             _ => self.apart.keep(rank, keys),
         }
@@ -132,7 +133,7 @@ impl Kept {
 
     /// What spans point into.
     #[inline]
-    pub fn all(&self, crowded: bool) -> &[u32] {
+    pub fn all(&self, crowded: bool) -> &[Listed] {
         self.lists(crowded).map_or(&[], Lists::all)
     }
 
@@ -146,19 +147,45 @@ impl Kept {
     }
 }
 
+/// The rank of a document in a list, to which one thread adds others while others read it.
+pub struct Listed(AtomicU32);
+
+impl Listed {
+    #[inline]
+    pub fn rank(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where the documents among those ranks stand in a list. Most lists are taken whole, or not at all.
+#[inline]
+pub fn part(list: &[Listed], among: &Range<u32>) -> Range<usize> {
+    let below = |end: u32| move |listed: &Listed| listed.rank() < end;
+    let mut part = 0..list.len();
+    match list.last() {
+        Some(last) if last.rank() < among.start => part.start = part.end,
+        Some(last) if last.rank() >= among.end => part.end = list.partition_point(below(among.end)),
+        _ => (),
+    }
+    if part.start < part.end && list[0].rank() < among.start {
+        part.start = list[..part.end].partition_point(below(among.start));
+    }
+    part
+}
+
 /// Kept documents of each key, ascending.
 #[derive(Default)]
 pub struct Lists {
     /// By key, where its list begins and how long it is so far: next to each other, since a key is
     /// looked up once, far from the one before.
-    heads: Vec<(usize, u32)>,
-    kept: Vec<u32>,
+    heads: Vec<(usize, AtomicU32)>,
+    kept: Vec<Listed>,
 }
 
 impl Lists {
     /// Room for some of the documents, none of which is kept so far.
     pub fn new(keys: &Keys, among: impl Fn(u32) -> bool) -> Lists {
-        let mut heads = vec![(0, 0); keys.count];
+        let mut heads: Vec<_> = (0..keys.count).map(|_| (0, AtomicU32::new(0))).collect();
         for rank in (0..keys.documents()).filter(|&rank| among(rank)) {
             keys.of(rank).iter().for_each(|&key| heads[key as usize].0 += 1);
         }
@@ -166,33 +193,35 @@ impl Lists {
         for (first, _) in &mut heads {
             room += std::mem::replace(first, room);
         }
-        Lists { heads, kept: vec![0; room] }
+        Lists { heads, kept: (0..room).map(|_| Listed(AtomicU32::new(0))).collect() }
     }
 
-    /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32, keys: &[u32]) {
+    /// The document stays. Documents must come in keep order, one after another.
+    pub fn keep(&self, rank: u32, keys: &[u32]) {
         for &key in keys {
-            let (first, filled) = &mut self.heads[key as usize];
-            self.kept[*first + *filled as usize] = rank;
-            *filled += 1;
+            let (first, filled) = &self.heads[key as usize];
+            let count = filled.load(Ordering::Relaxed);
+            self.kept[first + count as usize].0.store(rank, Ordering::Relaxed);
+            // Who sees that the list is longer sees who was added.
+            filled.store(count + 1, Ordering::Release);
         }
     }
 
     /// What `span` looks at.
     #[inline]
-    pub fn heads(&self) -> &[(usize, u32)] {
+    pub fn heads(&self) -> &[(usize, AtomicU32)] {
         &self.heads
     }
 
     /// Where the kept documents of this key stand in `all`.
     #[inline]
     pub fn span(&self, key: u32) -> Range<usize> {
-        let (first, filled) = self.heads[key as usize];
-        first..first + filled as usize
+        let (first, filled) = &self.heads[key as usize];
+        *first..first + filled.load(Ordering::Acquire) as usize
     }
 
     #[inline]
-    pub fn all(&self) -> &[u32] {
+    pub fn all(&self) -> &[Listed] {
         &self.kept
     }
 }

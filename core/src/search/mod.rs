@@ -1,8 +1,8 @@
 //! The greedy pass: candidates, exact verification, and who is kept (design, sections 3, 4 and 7).
 //!
-//! Documents are taken in keep order, block by block. A block's documents are compared with those kept
-//! before it on all threads at once; what is kept within the block is then settled one after another.
-//! Neither blocks nor threads can change the outcome: a candidate is a function of two documents, and
+//! Documents are taken in keep order, some at a time. All threads at once compare them with those that are
+//! kept by then; one after another they are compared with the few that were kept since, and settled.
+//! When that is can't change the outcome: a candidate is a function of two documents, and
 //! the best match has one order.
 
 mod better;
@@ -26,19 +26,23 @@ mod walk;
 pub use corpus::{ranks_of, Bands, Corpus, NOBODY};
 pub use rules::{shared_values, Match, Rules};
 
+use std::ops::Range;
+
 use crate::large_pages::{soon, HereAndThere};
-use crate::threads::{Cancel, Lent, States, Workers};
+use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;
 use postings::Postings;
 use verify::Verifier;
 use walk::{Neighbour, Neighbours, Since, Walk};
 
-/// Documents decided at a time, at most. Few enough that most matches are in earlier blocks, where all threads
-/// look for them; enough that handing out work costs nothing.
-const BLOCK: usize = if cfg!(test) { 16 } else { 512 };
-/// Documents handed to a thread at a time.
+/// Documents handed to a thread at a time. Few enough that most matches are settled before, and all threads look for
+/// them; enough that handing out work costs nothing.
 const PIECE: usize = if cfg!(test) { 3 } else { 16 };
+/// Pieces that are looked at before the one that is to be settled next.
+const AHEAD: usize = if cfg!(test) { 5 } else { 32 };
+/// Documents for which the system fetches at once what is in files, whole pieces.
+const FETCHED: usize = if cfg!(test) { 15 } else { 512 };
 /// A document's candidates are counted up to so many times those that may be compared.
 const COUNTED: usize = 10;
 
@@ -106,10 +110,16 @@ struct Fate {
     compared: usize,
     matches: u64,
     left_out: usize,
-    /// A document of its block, with which it may still be compared, and how many shingles both have.
+    /// A document before it that wasn't settled, with which it may still be compared, and how many shingles both have.
     known: Option<(u32, u32)>,
     /// In a join, where there is no best match: all of them.
     pairs: Vec<Pair>,
+}
+
+/// A piece of which each document was compared with those kept before the rank `before`.
+struct Looked {
+    before: u32,
+    fates: Vec<Fate>,
 }
 
 /// Runs the pass. The only error is that it was cancelled.
@@ -126,7 +136,7 @@ pub fn greedy(
         Some(_) => Some(Postings::new(corpus, rules, workers, cancel)?),
         None => None,
     };
-    let mut pass = Pass {
+    let pass = Pass {
         corpus,
         rules,
         task,
@@ -135,19 +145,10 @@ pub fn greedy(
         neighbours: Neighbours::new(buckets, postings, &crowds),
         crowds,
         verifier: Verifier::new(),
-        scratch: States::default(),
         cancel,
     };
     let _told = HereAndThere::new(corpus.samples);
-    let mut outcome = Outcome::default();
-    let (mut first, mut size) = (0, PIECE);
-    while first < corpus.count() {
-        let last = corpus.count().min(first + size);
-        pass.settle(first as u32..last as u32, workers, &mut outcome)?;
-        (first, size) = (last, BLOCK.min(2 * size));
-        cancel.reach(outcome.keeper.len() as u64);
-    }
-    Ok(outcome)
+    pass.run(workers)
 }
 
 struct Pass<'a> {
@@ -162,8 +163,6 @@ struct Pass<'a> {
     neighbours: Neighbours,
     crowds: Crowds,
     verifier: Verifier,
-    /// Of the threads, which use their buffers again, unless they are large.
-    scratch: States<Scratch>,
     cancel: &'a Cancel,
 }
 
@@ -176,20 +175,61 @@ struct Scratch {
 }
 
 impl Pass<'_> {
-    /// Decides about a block.
+    /// Decides about all documents, piece by piece.
+    fn run(&self, workers: &Workers) -> Result<Outcome, Cancelled> {
+        let count = self.corpus.count();
+        let first = |number| count.min(number * PIECE) as u32;
+        let mut outcome = Outcome::default();
+        let look = |scratch: &mut Scratch, number, settled| {
+            if self.corpus.in_files && number % (FETCHED / PIECE) == 0 {
+                self.fetch(first(number)..first(number + FETCHED / PIECE));
+            }
+            // Alone, all can be done at once when it is settled.
+            let before = if workers.count() > 1 { first(settled) } else { 0 };
+            self.look(first(number)..first(number + 1), before, scratch)
+        };
+        let settle = |scratch: &mut Scratch, number, looked| {
+            self.settle(first(number), looked, scratch, &mut outcome)?;
+            self.cancel.reach(outcome.keeper.len() as u64);
+            Ok(())
+        };
+        workers.in_turn(count.div_ceil(PIECE), AHEAD, Scratch::default, look, settle)?;
+        Ok(outcome)
+    }
+
+    /// Compares each document of a piece with those kept before the rank `before`, where all is settled.
+    fn look(
+        &self,
+        piece: Range<u32>,
+        before: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Looked, Cancelled> {
+        let mut looked = Looked { before, fates: Vec::with_capacity(PIECE) };
+        for rank in piece {
+            let mut fate = Fate::default();
+            if before > 0 {
+                self.compare(rank, 0..before, &mut fate, scratch);
+            }
+            self.prepare(rank, before, &mut fate, scratch);
+            looked.fates.push(fate);
+            if self.cancel.is_set() {
+                return Err(Cancelled);
+            }
+        }
+        scratch.verify.give_back();
+        Ok(looked)
+    }
+
+    /// Decides about a piece, with all before it settled.
     fn settle(
-        &mut self,
-        block: std::ops::Range<u32>,
-        workers: &Workers,
+        &self,
+        first: u32,
+        looked: Looked,
+        scratch: &mut Scratch,
         outcome: &mut Outcome,
     ) -> Result<(), Cancelled> {
-        if self.corpus.in_files {
-            self.fetch(block.clone());
-        }
-        let fates = self.compare_with_earlier(&block, workers)?;
-        let mut scratch = self.scratch.lend();
-        for (rank, mut fate) in block.clone().zip(fates) {
-            self.compare(rank, block.start, &mut fate, &mut scratch.state);
+        for (rank, mut fate) in (first..).zip(looked.fates) {
+            self.compare(rank, looked.before..rank, &mut fate, scratch);
             if self.cancel.is_set() {
                 return Err(Cancelled);
             }
@@ -205,13 +245,12 @@ impl Pass<'_> {
                 self.crowds.keep(rank);
             }
         }
-        drop(scratch);
-        self.scratch.retain(|scratch| !scratch.verify.large);
+        scratch.verify.give_back();
         Ok(())
     }
 
     /// Has the system fetch what is likely to be compared: side by side, for one after another takes many times as long.
-    fn fetch(&self, block: std::ops::Range<u32>) {
+    fn fetch(&self, block: Range<u32>) {
         let mut likely = Vec::new();
         for rank in block {
             self.neighbours.likely(rank, &mut likely);
@@ -223,36 +262,9 @@ impl Pass<'_> {
         }
     }
 
-    /// Compares each document of the block with those kept before the block.
-    fn compare_with_earlier(
-        &self,
-        block: &std::ops::Range<u32>,
-        workers: &Workers,
-    ) -> Result<Vec<Fate>, Cancelled> {
-        let pieces: Vec<_> = block.clone().step_by(PIECE).collect();
-        let fates = workers.map(
-            pieces,
-            || self.scratch.lend(),
-            |Lent { state: scratch, .. }, first| {
-                let mut fates = Vec::with_capacity(PIECE);
-                for rank in first..block.end.min(first + PIECE as u32) {
-                    let mut fate = Fate::default();
-                    self.compare(rank, 0, &mut fate, scratch);
-                    self.prepare(rank, block.start, &mut fate, scratch);
-                    fates.push(fate);
-                    if self.cancel.is_set() {
-                        return Err(Cancelled);
-                    }
-                }
-                Ok(fates)
-            },
-        )?;
-        Ok(fates.into_iter().flatten().collect())
-    }
-
-    /// Compares a document with the one of its block, which starts at `first`, that is likely to be asked for: within
-    /// a block one thread decides, and the others wait. Nothing in a crowd, where hardly any of the many is asked for,
-    /// and nothing large, for it may be in vain.
+    /// Compares a document with the one from rank `first` on that is likely to be asked for when it is settled, which
+    /// only one thread does at a time. Nothing in a crowd, where hardly any of the many is asked for, and nothing large,
+    /// for it may be in vain.
     fn prepare(&self, rank: u32, first: u32, fate: &mut Fate, scratch: &mut Scratch) {
         let Some(&other) = self.beside.get(rank as usize) else { return };
         if other == NOBODY || other < first || (rank as usize) < self.task.protected {
@@ -275,19 +287,19 @@ impl Pass<'_> {
         fate.known = Some((other, verifier.shared(self.corpus, other, scratch, self.cancel)));
     }
 
-    /// Compares a document with its candidates among the documents kept so far, from rank `first` on
-    /// and in keep order, but for those that can't be better than the best so far.
-    fn compare(&self, rank: u32, first: u32, fate: &mut Fate, scratch: &mut Scratch) {
+    /// Compares a document with its candidates among the kept documents of those ranks, where all is settled, in keep
+    /// order, but for those that can't be better than the best so far.
+    fn compare(&self, rank: u32, among: Range<u32>, fate: &mut Fate, scratch: &mut Scratch) {
         if (rank as usize) < self.task.protected {
             return;
         }
         let crowded = match self.crowds.has(rank) {
-            true => self.first_better(rank, true, &fate.best).max(first),
-            false => first,
+            true => self.first_better(rank, true, &fate.best).max(among.start),
+            false => among.start,
         };
         let rare = self.least_rare(rank, &fate.best);
-        let since = Since { apart: first, crowded, rare };
-        self.neighbours.start(rank, first, since, &self.crowds, &mut scratch.walk);
+        let since = Since { apart: among.start, crowded, before: among.end, rare };
+        self.neighbours.start(rank, among.start, since, &self.crowds, &mut scratch.walk);
         let mut loaded = false;
         while self.neighbours.next(&self.crowds, &mut scratch.walk, &mut scratch.neighbours) {
             for &other in &scratch.neighbours {
@@ -331,6 +343,7 @@ impl Pass<'_> {
                 let since = Since {
                     apart: self.first_better(rank, false, &fate.best),
                     crowded: self.first_better(rank, true, &fate.best),
+                    before: among.end,
                     rare: self.least_rare(rank, &fate.best),
                 };
                 self.neighbours.skip(since, &mut scratch.walk);

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::lists::{Keys, Lists};
+use super::lists::{part, Keys, Listed, Lists};
 use super::numbers::Numbers;
 use super::rules::shared_values;
 use super::Cancelled;
@@ -65,13 +65,13 @@ impl Rare {
     }
 
     /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32) {
+    pub fn keep(&self, rank: u32) {
         self.holders.keep(rank, self.keys.of(rank));
     }
 
-    /// Begins to go through the kept documents from rank `first` on that have at least so many of the rare shingles
+    /// Begins to go through the kept documents among those ranks that have at least so many of the rare shingles
     /// of this one, and one in any case.
-    pub fn start(&self, rank: u32, first: u32, least: usize, walk: &mut RareWalk) {
+    pub fn start(&self, rank: u32, among: Range<u32>, least: usize, walk: &mut RareWalk) {
         let keys = self.of(rank);
         (walk.rank, walk.keys, walk.least) = (rank, keys.len(), least);
         let (sure, others) = keys.split_at(walk.sure());
@@ -81,23 +81,19 @@ impl Rare {
                 prefetch(self.holders.all(), last);
             }
         }
-        walk.lists.extend(sure.iter().map(|&key| self.since(key, first)));
-        walk.extend(others.iter().map(|&key| self.since(key, first)));
+        walk.lists.extend(sure.iter().map(|&key| self.holding(key, &among)));
+        walk.extend(others.iter().map(|&key| self.holding(key, &among)));
     }
 
-    /// The kept documents of a key from rank `first` on.
-    fn since(&self, key: u32, first: u32) -> Range<usize> {
-        let Range { start, end } = self.holders.span(key);
-        let list = &self.holders.all()[start..end];
-        match list.last() {
-            Some(&last) if last < first => end..end,
-            Some(_) if list[0] < first => start + list.partition_point(|&kept| kept < first)..end,
-            _ => start..end,
-        }
+    /// The kept documents of a key among those ranks.
+    fn holding(&self, key: u32, among: &Range<u32>) -> Range<usize> {
+        let span = self.holders.span(key);
+        let part = part(&self.holders.all()[span.clone()], among);
+        span.start + part.start..span.start + part.end
     }
 
     /// What is left of the lists.
-    pub fn lists<'a>(&'a self, walk: &'a RareWalk) -> impl Iterator<Item = &'a [u32]> {
+    pub fn lists<'a>(&'a self, walk: &'a RareWalk) -> impl Iterator<Item = &'a [Listed]> {
         walk.lists
             .iter()
             .filter(|list| !list.is_empty())
@@ -110,11 +106,8 @@ impl Rare {
         times.resize(self.keys.documents() as usize, 0);
         for left in lists {
             let list = &self.holders.all()[left.clone()];
-            let count = match list.last() {
-                Some(&last) if last > end => list.partition_point(|&rank| rank <= end),
-                _ => list.len(),
-            };
-            for &rank in &list[..count] {
+            let count = part(list, &(0..end.saturating_add(1))).end;
+            for rank in list[..count].iter().map(Listed::rank) {
                 let times = &mut times[rank as usize];
                 if *times == 0 {
                     taken.push(rank);

@@ -39,7 +39,7 @@ pub struct Scratch {
     loaded: Lookup,
     spare: Spare,
     /// Whether a large set was made here, and so these buffers are large.
-    pub large: bool,
+    large: bool,
 }
 
 impl Default for Scratch {
@@ -49,6 +49,15 @@ impl Default for Scratch {
             loaded: Lookup::default(),
             spare: Spare::default(),
             large: false,
+        }
+    }
+}
+
+impl Scratch {
+    /// Gives memory back that few documents need.
+    pub fn give_back(&mut self) {
+        if self.large {
+            *self = Scratch::default();
         }
     }
 }

@@ -3,8 +3,10 @@
 //!
 //! In a crowd a document has hundreds of thousands of neighbours, and the first few of them decide.
 
+use std::ops::Range;
+
 use super::crowds::Crowds;
-use super::lists::{Kept, Keys};
+use super::lists::{part, Kept, Keys, Listed};
 use super::postings::Postings;
 use super::rare::RareWalk;
 use crate::simd::prefetch;
@@ -32,21 +34,22 @@ pub struct Neighbour {
     pub rare: u32,
 }
 
-/// From which rank on kept documents are of interest, those in crowds and the others; and how many rare shingles
-/// one must share, if it is in a crowd and comes before.
+/// From which rank on kept documents are of interest, those in crowds and the others; before which rank all must be;
+/// and how many rare shingles one must share, if it is in a crowd and comes before those of interest.
 #[derive(Clone, Copy)]
 pub struct Since {
     pub apart: u32,
     pub crowded: u32,
+    pub before: u32,
     pub rare: usize,
 }
 
 impl Since {
-    fn of(self, crowded: bool) -> u32 {
+    fn among(self, crowded: bool) -> Range<u32> {
         if crowded {
-            self.crowded
+            self.crowded..self.before
         } else {
-            self.apart
+            self.apart..self.before
         }
     }
 }
@@ -97,7 +100,7 @@ impl Neighbours {
     }
 
     /// The document stays. Documents must come in keep order.
-    pub fn keep(&mut self, rank: u32, crowds: &Crowds) {
+    pub fn keep(&self, rank: u32, crowds: &Crowds) {
         self.in_bucket.keep(rank, self.buckets.of(rank), crowds);
         if let Some(postings) = &self.postings {
             self.holding.keep(rank, postings.held().of(rank), crowds);
@@ -110,7 +113,7 @@ impl Neighbours {
         for &bucket in self.buckets.of(rank).iter().take(4) {
             for crowded in [false, true] {
                 let span = self.in_bucket.span(bucket, crowded);
-                found.extend(self.in_bucket.all(crowded)[span].iter().take(2));
+                found.extend(self.in_bucket.all(crowded)[span].iter().take(2).map(Listed::rank));
             }
         }
         found.sort_unstable();
@@ -120,7 +123,7 @@ impl Neighbours {
     /// Begins to go through the neighbours of a document, from rank `first` on.
     pub fn start(&self, rank: u32, first: u32, since: Since, crowds: &Crowds, walk: &mut Walk) {
         walk.spans.clear();
-        crowds.start(rank, first, since.rare, &mut walk.rare);
+        crowds.start(rank, first..since.before, since.rare, &mut walk.rare);
         walk.step = STEPS.0;
         walk.needed = 0;
         self.add_spans(walk, self.buckets.of(rank), false, since);
@@ -138,7 +141,7 @@ impl Neighbours {
         let before = walk.spans.len();
         for &key in keys {
             for crowded in [false, true] {
-                let std::ops::Range { start, end } = kept.span(key, crowded);
+                let Range { start, end } = kept.span(key, crowded);
                 if start < end {
                     prefetch(kept.all(crowded), start);
                     prefetch(kept.all(crowded), end - 1);
@@ -158,17 +161,12 @@ impl Neighbours {
 
     /// What of it is of interest.
     fn cut(&self, mut span: Span, since: Since) -> Option<Span> {
-        let (list, since) = (self.list(&span), since.of(span.crowded));
-        if list[list.len() - 1] < since {
-            return None;
-        }
-        if list[0] < since {
-            span.first += list.partition_point(|&rank| rank < since);
-        }
-        Some(span)
+        let part = part(self.list(&span), &since.among(span.crowded));
+        (span.first, span.last) = (span.first + part.start, span.first + part.end);
+        (!part.is_empty()).then_some(span)
     }
 
-    fn list(&self, span: &Span) -> &[u32] {
+    fn list(&self, span: &Span) -> &[Listed] {
         let kept = if span.posted { &self.holding } else { &self.in_bucket };
         &kept.all(span.crowded)[span.first..span.last]
     }
@@ -190,13 +188,9 @@ impl Neighbours {
         walk.met.clear();
         for span in &mut walk.spans {
             let list = self.list(span);
-            let taken = if list[list.len() - 1] <= end {
-                list.len()
-            } else {
-                list.partition_point(|&rank| rank <= end)
-            };
+            let taken = part(list, &(0..end.saturating_add(1))).end;
             let kind = if span.posted { POSTED } else { BUCKET };
-            walk.met.extend(list[..taken].iter().map(|&rank| u64::from(rank) << 2 | kind));
+            walk.met.extend(list[..taken].iter().map(|kept| u64::from(kept.rank()) << 2 | kind));
             span.first += taken;
         }
         walk.spans.retain(|span| span.first < span.last);
@@ -223,9 +217,10 @@ impl Neighbours {
             let spans = walk.spans.iter().map(|span| self.list(span));
             spans.chain(crowds.rare().lists(&walk.rare))
         };
-        if lists().map(<[u32]>::len).sum::<usize>() <= AT_ONCE {
+        if lists().map(<[Listed]>::len).sum::<usize>() <= AT_ONCE {
             return u32::MAX;
         }
-        lists().filter_map(|list| list.get(walk.step - 1)).min().copied().unwrap_or(u32::MAX)
+        let ends = lists().filter_map(|list| list.get(walk.step - 1));
+        ends.map(Listed::rank).min().unwrap_or(u32::MAX)
     }
 }
