@@ -1093,3 +1093,19 @@ def test_version_imports_nothing_heavy(temporary: Path) -> None:
     assert "dedup.cli" in names and "dedup._core" not in names
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names <= {"click", "dedup", "colorama"}
     assert sum(name.startswith("dedup") for name in names) < 20
+
+
+@pytest.mark.once
+def test_a_small_scan_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "a b c"}\n{"text": "A b c!"}\n')
+    code = (
+        "import os, sys\n"
+        "sys.argv = ['dedup', 'scan', 'x.jsonl', '-o', 'r.jsonl', '-q', '--threads', '1']\n"
+        "from dedup.cli import main\n"
+        "assert main() == 0\n"
+        "print({'numpy', 'numpy.ma', 'numpy.random', 'importlib.metadata'} & sys.modules.keys())\n"
+        "print(len(os.listdir('/proc/self/task')) if sys.platform == 'linux' else 1)\n"
+    )
+    env = command_env(tmp_path, {"OPENBLAS_NUM_THREADS": None})
+    run = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("{'numpy'}\n1\n", "")

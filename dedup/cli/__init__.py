@@ -100,11 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
         return shell_complete(cli, {}, "dedup", "_DEDUP_COMPLETE", asked)
     if arguments is not None:
         return run(cli, arguments or ["--help"])
-    gc.set_threshold(
-        50_000
-    )  # loading modules makes many objects that stay, and looking for circles takes a tenth of it
+    # numpy starts a thread for each core as it is loaded, for products of matrices, of which there are none here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(50_000)  # modules make many objects that stay: to seek circles among them is a tenth of the start
     status = run(cli, sys.argv[1:] or ["--help"])
-    gc.freeze()  # nor is it any use among what the process ends with
+    gc.freeze()  # nor need they be sought in what the process ends with
     # What comes now changes no status: Ctrl-C while Python ends, nor one that was dealt with inside an exec, as of a
     # dataclass: `python -m` remembers that until the next eval, and would end by the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
