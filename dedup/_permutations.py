@@ -18,10 +18,8 @@ def permutations(num_perm: int, seed: int) -> tuple[U32, U32]:
     them): ``a`` is odd, so each map is a bijection.
     """
     stream = _stream(seed)
-    # What is drawn from 2**31 numbers is masked, not scaled.
-    a = np.array([stream.getrandbits(32) & 0x7FFFFFFF for _ in range(num_perm)], np.uint32) * np.uint32(2) + np.uint32(
-        1
-    )
+    # One of 2**31 numbers is drawn as the last bits of 32; doubled, the first of these is gone.
+    a = np.array([stream.getrandbits(32) << 1 & 0xFFFFFFFF | 1 for _ in range(num_perm)], np.uint32)
     b = np.array([stream.getrandbits(32) for _ in range(num_perm)], np.uint32)
     for parameters in (a, b):
         parameters.setflags(write=False)

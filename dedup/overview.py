@@ -37,7 +37,7 @@ class Overview:
         ranks = self.outcome.unique.rank_of[self.outcome.groups.kept]
         return len(self.outcome.assignment.blocked.intersection(ranks.tolist()))
 
-    @cached_property
+    @property
     def missing(self) -> I64:
         """int64[d]: how many of a dropped document's shingles the kept one lacks."""
         return self.outcome.missing
