@@ -36,6 +36,8 @@ PEERS = {
     for peer in (
         Contestant("datasketch", f"{_UNVERIFIED}; keeps whichever comes first", "datasketch_lsh.py",
                    ("datasketch>=2.0", "xxhash", "orjson")),
+        Contestant("datasketch-tokens", f"{_UNVERIFIED}; keeps whichever comes first; the very tokens that we compare",
+                   "datasketch_lsh.py", ("datasketch>=2.0", "xxhash", "orjson"), ("--normal-form",)),
         Contestant("daft", f"{_UNVERIFIED}; connected components, keeps the first; `\\p{{L}}\\p{{M}}\\p{{N}}` tokens",
                    "daft_bands.py", ("daft>=0.7",)),
         Contestant("daft-normalize", f"{_UNVERIFIED}; connected components; other tokens: daft's own `normalize`",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-_GENERATOR = ("corpus", "editions", "exact_scores", "shapes", "wording")
+_GENERATOR = ("corpus", "editions", "exact_scores", "peers/_normal_form", "shapes", "wording")
 
 
 def nothing(folder: Path) -> Path:

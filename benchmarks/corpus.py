@@ -26,6 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
 import exact_scores
+from peers._normal_form import tokens
 from shapes import SHAPES, shape_documents
 from wording import ALPHABETS, JOINT, Body, Ints, Stream, Wording, compose, joined, scaled, shuffled, spread, wording
 
@@ -228,14 +229,14 @@ def name(place: int) -> str:
 
 def cluster_truth(names: list[str], kinds: list[str], texts: list[str]) -> Iterator[dict[str, object]]:
     """Every pair: `a` is the one that a scan would drop (the later in keep order), c the containment of a in b."""
-    tokens = [exact_scores.tokens(t) for t in texts]
-    sets = exact_scores.shingle_sets(tokens)
-    first = sorted(range(len(names)), key=lambda i: (-len(sets[i]), -len(tokens[i]), names[i]))
+    words = [tokens(t) for t in texts]
+    sets = exact_scores.shingle_sets(words)
+    first = sorted(range(len(names)), key=lambda i: (-len(sets[i]), -len(words[i]), names[i]))
     for b, a in combinations(first, 2):
         jaccard, containment = exact_scores.scores(sets[a], sets[b])
         kind = "/".join(k for k in sorted((kinds[a], kinds[b])) if k != "base")
         yield {"a": names[a], "b": names[b], "kind": kind, "j": jaccard, "c": containment,
-               "tokens": len(tokens[a]), "shingles": len(sets[a])}  # fmt: skip
+               "tokens": len(words[a]), "shingles": len(sets[a])}  # fmt: skip
 
 
 def edited(body: Body, stream: Stream, per_mille: int, with_words: Wording) -> Body:

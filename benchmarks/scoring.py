@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import exact_scores
+from peers._normal_form import tokens
 
 THRESHOLD, CONTAINMENT, MIN_CONTAINED = 0.7, 0.8, 50
 
@@ -100,7 +101,7 @@ def _wrong(corpus: Path, pairs: Set[tuple[str, str]]) -> set[tuple[str, str]]:
     for hub, others in partners.items():
         for start in range(0, len(others), 50):
             keys = sorted(others)[start : start + 50]
-            hub_set, *sets = exact_scores.shingle_sets([exact_scores.tokens(texts[key]) for key in (hub, *keys)])
+            hub_set, *sets = exact_scores.shingle_sets([tokens(texts[key]) for key in (hub, *keys)])
             for key, own in zip(keys, sets, strict=True):
                 known[key, hub] = (*exact_scores.scores(own, hub_set), len(own), len(hub_set))
     return {pair for pair in pairs if not _justified(*pair, *known[min(pair), max(pair)])}

@@ -9,6 +9,7 @@ import functools
 import gzip
 import hashlib
 import json
+import random
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
+
+from dedup import normalize
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 SMALL, SEED = 1_000, 7
@@ -577,3 +580,22 @@ def test_differences_are_measured_on_pairs_made_from_a_seed(modules, tmp_path):
     # A run that was ended has no numbers but its time.
     ended = differences._row("edits", "x", 1, [differences.Run(60.0, 60.0, 1, -differences.signal.SIGXCPU, "")], 1.0)
     assert "ended" in tables.differences([ended])
+
+
+def test_a_peer_can_have_the_very_tokens_that_we_compare() -> None:
+    """Every code point, alone and beside others: the peers' quick way and the definition agree."""
+    sys.path.insert(0, str(BENCHMARKS / "peers"))
+    try:
+        from _normal_form import tokens as theirs
+    finally:
+        sys.path.remove(str(BENCHMARKS / "peers"))
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    known = [char for char in every if normalize.char_class(char) != "U"]
+    for at in range(0, len(known), 50):
+        text = "x".join(known[at : at + 50])
+        assert theirs(text) == normalize.tokens(text)
+    odd = random.Random(3)
+    pools = known, every[0xE00:0xF00], every[0x590:0x700], "abC9 _-\u0301\u00e9"
+    for _ in range(3_000):
+        text = "".join(odd.choice(odd.choice(pools)) for _ in range(odd.randint(1, 12)))
+        assert theirs(text) == normalize.tokens(text), ascii(text)

@@ -50,9 +50,13 @@ def read(path: Path) -> Iterator[tuple[str, str]]:
             yield record["id"], record["text"]
 
 
-def shingles(text: str, size: int) -> list[bytes]:
-    """Runs of `size` tokens, lower case `\\w+`; the whole of a shorter text. As fast as Python makes them."""
-    words = _WORD.findall(text.lower())
+def lower_words(text: str) -> list[str]:
+    """Lower case `\\w+`, which is nearly what we compare."""
+    return _WORD.findall(text.lower())
+
+
+def shingles(words: list[str], size: int) -> list[bytes]:
+    """Runs of `size` tokens; all of them if they are fewer. As fast as Python makes them."""
     if len(words) < size:
         return [" ".join(words).encode()] if words else []
     parts = " ".join(words).encode().split(b" ")
