@@ -64,13 +64,22 @@ def sketch_texts(
 def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
     """uint32[p]: how many distinct shingle hashes the texts left[i] and right[i] share."""
 
-def differing(
-    normal: Buffer, offsets: I64, rows: I64, starts: I64, threads: int, again: Places | None
-) -> NDArray[np.uint8] | None:
-    """uint8[r]: 1 for each row whose normal form is another than that of the first row of its group.
+def collapse(
+    normal: Buffer,
+    offsets: I64,
+    tokens: U32,
+    shingles: U32,
+    digests: U64,
+    ids: Buffer,
+    id_offsets: I64,
+    protected: NDArray[np.uint8] | None,
+    threads: int,
+    again: Places | None,
+) -> tuple[I64, I64] | None:
+    """(row of each distinct normal form in keep order, rank of each row's); see `dedup._kernels.Kernel.collapse`.
 
-    Groups of rows begin at ``starts``, the first of which is 0. Normal forms that are empty are made ``again`` from
-    where their documents stand; None if one of these is not what it was.
+    The columns but for ``normal`` and ``offsets`` are borrowed for the call. Normal forms that are empty are made
+    ``again`` from where their documents stand; None if one of these is not what it was.
     """
 
 def greedy(

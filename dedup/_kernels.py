@@ -45,11 +45,11 @@ class Kernel(Protocol):
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         """uint32[p]: the shingles that texts left[i] and right[i] share."""
 
-    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
-        """bool[n]: whether the normal form of each row is another than that of the first row of its group.
+    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
+        """int64[u], a row for each distinct normal form, in keep order; int64[n], the place of each row's in that.
 
-        Groups of rows begin at ``starts``, the first of which is 0. None of the rows is without tokens.
-        May raise `dedup.forms.Changed`.
+        Of equal ones it is the row that comes first itself. Rows without tokens have no place: -1. ``ids`` are those of
+        all rows; those that are ``protected`` come before all others. May raise `dedup.forms.Changed`.
         """
 
     @property

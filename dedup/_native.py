@@ -62,14 +62,22 @@ class NativeKernel:
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
 
-    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
-        normal, places = sketches.normal, sketches.places
-        found = _core.differing(
-            normal.blob, normal.offsets, rows, starts, threads, None if places is None else _columns(places)
+    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
+        found = _core.collapse(
+            sketches.normal.blob,
+            sketches.normal.offsets,
+            sketches.tokens,
+            sketches.shingles,
+            sketches.exact,
+            ids.blob,
+            ids.offsets,
+            None if protected is None else protected.view(np.uint8),
+            threads,
+            None if sketches.places is None else _columns(sketches.places),
         )
         if found is None:
             raise Changed
-        return found.astype(bool)
+        return found
 
     def greedy(
         self,

@@ -108,12 +108,29 @@ class ReferenceKernel:
         shared = [len(np.intersect1d(sets[a], sets[b], assume_unique=True)) for a, b in zip(left, right, strict=True)]
         return np.array(shared, np.uint32)
 
-    def differing(self, sketches: Sketches, rows: I64, starts: I64, *, threads: int) -> Bools:
-        found = np.zeros(len(rows), bool)
-        for group in np.split(np.arange(len(rows)), starts[1:]):
-            for place in group.tolist():
-                found[place] = sketches.normal.raw(rows[place]) != sketches.normal.raw(rows[group[0]])
-        return found
+    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
+        def place(row: int) -> tuple[bool, int, int, bytes, int]:
+            """Where a row stands in keep order."""
+            last = protected is not None and not protected[row]
+            return last, -int(sketches.shingles[row]), -int(sketches.tokens[row]), ids.raw(row), row
+
+        groups: dict[bytes, list[int]] = {}
+        for row in np.flatnonzero(sketches.tokens).tolist():
+            groups.setdefault(sketches.exact[row].tobytes(), []).append(row)
+        forms = [form for group in groups.values() for form in _of_one_form(sketches.normal, group)]
+        ordered = sorted((sorted(group, key=place) for group in forms), key=lambda group: place(group[0]))
+        rank_of = np.full(len(sketches.tokens), -1, np.int64)
+        for rank, group in enumerate(ordered):
+            rank_of[group] = rank
+        return np.array([group[0] for group in ordered], np.int64), rank_of
+
+
+def _of_one_form(normal: Texts, rows: list[int]) -> list[list[int]]:
+    """Rows of one digest, those with one normal form together."""
+    forms: dict[bytes, list[int]] = {}
+    for row in rows:
+        forms.setdefault(normal.raw(row) if len(rows) > 1 else b"", []).append(row)
+    return list(forms.values())
 
 
 def _low_half(hash: int) -> int:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from dedup._arrays import I64, U32, U64, Bools, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel
-from dedup.forms import forms_of
 
 _AT_ONCE = 1 << 16  # documents that are put into order by id, if there are no more equals
 
@@ -46,46 +45,8 @@ def collapse(
     row whether it stays whatever it matches: such rows come first.
     May raise `dedup.forms.Changed`.
     """
-    rows = np.flatnonzero(sketches.tokens)
-    rows = rows[keep_order(rows, sketches.shingles, sketches.tokens, ids)]
-    if protected is not None:
-        rows = np.concatenate((rows[protected[rows]], rows[~protected[rows]]))
-    order, starts = _by_digest(sketches.exact[rows])
-    sizes = np.diff(starts, append=len(rows))
-    group_of = np.empty(len(rows), np.int64)
-    group_of[order] = np.repeat(np.arange(len(starts)), sizes)
-    firsts = order[starts]  # of each group the one that comes first in keep order
-    others: list[int] = []
-    for group in _collided(rows[order], starts, sizes, sketches, kernel, threads).tolist():
-        members = order[starts[group] : starts[group] + sizes[group]]
-        for copies in _split_by_bytes(members, rows, sketches, kernel, threads)[1:]:
-            group_of[copies] = len(firsts) + len(others)  # another normal form with the same digest: a group of its own
-            others.append(copies[0])
-    firsts = np.append(firsts, np.array(others, np.int64))
-    by_keep_order = np.argsort(firsts)
-    rank_of_group = np.empty(len(firsts), np.int64)
-    rank_of_group[by_keep_order] = np.arange(len(firsts))
-    rank_of = np.full(len(sketches.tokens), -1, np.int64)
-    rank_of[rows] = rank_of_group[group_of]
-    firsts = rows[firsts[by_keep_order]]
-    return Unique(firsts, rank_of, 0 if protected is None else int(protected[firsts].sum()))
-
-
-def _by_digest(digests: U64) -> tuple[I64, I64]:
-    """Indices that put equal digests next to each other, those of one ascending, and where each digest begins."""
-    order = np.argsort(digests[:, 0])  # several times as fast as a sort that keeps equals in their order
-    high, low = digests[order].T
-    same = high[1:] == high[:-1]
-    if (same & (low[1:] != low[:-1])).any():  # hardly ever, and sorting by both takes longer
-        order = np.lexsort((digests[:, 1], digests[:, 0]))
-        high, low = digests[order].T
-        same = high[1:] == high[:-1]
-    first = np.ones(len(order), bool)
-    first[1:] = ~same | (low[1:] != low[:-1])
-    several = np.flatnonzero(~first | np.append(~first[1:], False))
-    numbered = np.cumsum(first)[several].astype(np.uint64) << np.uint64(32) | order[several].astype(np.uint64)
-    order[several] = np.sort(numbered) & np.uint64(0xFFFFFFFF)
-    return order, np.flatnonzero(first)
+    rows, rank_of = kernel.collapse(sketches, ids, protected, threads=threads)
+    return Unique(rows, rank_of, 0 if protected is None else int(protected[rows].sum()))
 
 
 def keep_order(rows: I64, shingles: U32, tokens: U32, ids: Texts) -> I64:
@@ -138,22 +99,3 @@ def _eight_bytes(blob: NDArray[np.uint8], starts: I64, lengths: I64) -> U64:
     keys: U64 = np.ndarray(len(blob) - 7, ">u8", blob, strides=1)[at].astype(np.uint64)
     beyond = (64 - 8 * lengths.clip(0, 8)).astype(np.uint64)  # a shift by 64 leaves nothing
     return keys << (8 * (starts - at)).astype(np.uint64) >> beyond << beyond
-
-
-def _collided(rows: I64, starts: I64, sizes: I64, sketches: Sketches, kernel: Kernel, threads: int) -> I64:
-    """The groups of rows with one digest, ``sizes`` of them from ``starts`` on, that have more than one normal form."""
-    groups = np.flatnonzero(sizes > 1)
-    groups = groups[np.argsort(rows[starts[groups]])]  # about as they stand in the files that are read again
-    bounds = offsets_of(sizes[groups])
-    members = np.arange(bounds[-1]) + np.repeat(starts[groups] - bounds[:-1], sizes[groups])
-    differing = kernel.differing(sketches, rows[members], bounds[:-1], threads=threads)
-    return groups[np.bincount(np.repeat(np.arange(len(groups)), sizes[groups])[differing], minlength=len(groups)) > 0]
-
-
-def _split_by_bytes(members: I64, rows: I64, sketches: Sketches, kernel: Kernel, threads: int) -> list[list[int]]:
-    """Members of a group, which are places in ``rows``, by their actual normal forms; each list in their order."""
-    groups: dict[bytes, list[int]] = {}
-    for member in members.tolist():
-        form = forms_of(sketches, rows[[member]], kernel, threads=threads).raw(0)
-        groups.setdefault(form, []).append(member)
-    return list(groups.values())

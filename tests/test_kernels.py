@@ -327,7 +327,8 @@ def test_no_texts_at_all(kernel: Kernel) -> None:
     assert hashes_of(whole).shape == (0, settings.bands)
     none = np.array([], np.int64)
     assert len(kernel.overlaps(nothing, 5, none, none, threads=2)) == 0
-    assert len(kernel.differing(whole, none, none, threads=2)) == 0
+    for protected in (None, np.array([], np.bool_)):
+        assert [len(column) for column in kernel.collapse(whole, nothing, protected, threads=2)] == [0, 0]
 
 
 @given(data=st.data(), texts=st.lists(st.one_of(nasty_text, st.text("ab c", max_size=200)), min_size=1, max_size=12))
@@ -419,6 +420,7 @@ def test_bad_arguments_raise_value_error() -> None:
     sketch = native.minhash(sets, 16, 1, threads=1)
     whole = native.sketch(_GOOD, Settings(), threads=1)
     zero, far, below = _offsets(0), _offsets(2), _offsets(-1)
+    named = Texts.joined([b"%d" % row for row in range(_GOOD.count)])
     two, none, ones = _offsets(0, 0), np.zeros(2, np.uint8), np.ones(2, np.uint8)
     calls = [
         lambda: native.shingle_sets(normal, 0, threads=1),
@@ -451,11 +453,16 @@ def test_bad_arguments_raise_value_error() -> None:
         lambda: native.overlaps(normal, 5, zero, _offsets(0, 1), threads=1),
         lambda: native.overlaps(normal, 0, zero, zero, threads=1),
         lambda: native.exact_digests(normal, threads=0),
-        lambda: native.differing(whole, far, zero, threads=1),
-        lambda: native.differing(whole, below, zero, threads=1),
-        lambda: native.differing(whole, zero, below, threads=1),
-        lambda: native.differing(whole, _offsets(0, 0), _offsets(1, 0), threads=1),
-        lambda: native.differing(whole, zero, zero, threads=0),
+        lambda: native.collapse(dataclasses.replace(whole, tokens=whole.tokens[1:]), named, None, threads=1),
+        lambda: native.collapse(dataclasses.replace(whole, shingles=whole.shingles[1:]), named, None, threads=1),
+        lambda: native.collapse(dataclasses.replace(whole, tokens=whole.tokens.astype(int)), named, None, threads=1),
+        lambda: native.collapse(dataclasses.replace(whole, exact=whole.exact[1:]), named, None, threads=1),
+        lambda: native.collapse(dataclasses.replace(whole, exact=whole.exact[:, 0].copy()), named, None, threads=1),
+        lambda: native.collapse(whole, Texts(b"", zero), None, threads=1),
+        lambda: native.collapse(whole, Texts(b"a", named.offsets + 1), None, threads=1),
+        lambda: native.collapse(whole, Texts(b"ab", _offsets(0, 2, 1)), None, threads=1),
+        lambda: native.collapse(whole, named, np.zeros(1, np.bool_), threads=1),
+        lambda: native.collapse(whole, named, None, threads=0),
     ]
     for number, call in enumerate(calls):
         with pytest.raises(ValueError):
@@ -521,24 +528,41 @@ def test_permutations_are_datasketchs() -> None:
 
 
 @given(
-    groups=st.lists(st.lists(st.sampled_from(["a", "A", "b", "a b", "b a", "a  B."]), min_size=1, max_size=5)),
+    documents=st.lists(
+        st.tuples(st.sampled_from(["a", "A", "b", "a b", "b a", "a  B.", "a a a a a a", "", "!"]), st.booleans()),
+        max_size=40,
+    ),
+    protects=st.booleans(),
+    digests=st.sampled_from(["their own", "one low half", "one high half", "one"]),
     threads=st.integers(1, 3),
+    data=st.data(),
 )
-def test_what_differs_from_the_first_of_its_group(groups: list[list[str]], threads: int) -> None:
-    """Normal forms are compared, group by group, whatever their digests; of any number of threads."""
-    texts = [text for group in groups for text in group]
-    rows = np.arange(len(texts))[::-1].copy()  # so that rows and places in a group are different things
-    wanted = [text.lower().split() != group[0].lower().split() for group in _without_stops(groups) for text in group]
-    starts = offsets_of([len(group) for group in groups])[:-1]
+def test_equal_normal_forms_collapse(
+    documents: list[tuple[str, bool]], protects: bool, digests: str, threads: int, data: st.DataObject
+) -> None:
+    """Normal forms decide, whatever their digests: the rows that come first in keep order, and everyone's rank."""
+    texts = [text for text, _ in documents]
+    names = data.draw(st.permutations([b"%d" % row for row in range(len(texts))]))
+    protected = np.array([flag for _, flag in documents], np.bool_) if protects else None
+    words = [text.lower().replace(".", "").replace("!", "").split() for text in texts]
+
+    def place(row: int) -> tuple[Any, ...]:
+        shingles = {tuple(words[row][at : at + 5]) for at in range(max(1, len(words[row]) - 4))}
+        return protects and not documents[row][1], -len(shingles), -len(words[row]), names[row]
+
+    full = sorted((row for row in range(len(texts)) if words[row]), key=place)
+    heads = {row: min((other for other in full if words[other] == words[row]), key=place) for row in full}
+    rows = [row for row in full if heads[row] == row]
+    ranks = [rows.index(heads[row]) if row in heads else -1 for row in range(len(texts))]
     for kernel in KERNELS:
-        sketches = kernel.sketch(Texts.of(texts[::-1]), Settings(), threads=1)
-        found = kernel.differing(sketches, rows, starts, threads=threads)
-        assert found.dtype == np.bool_
-        assert found.tolist() == wanted
-
-
-def _without_stops(groups: list[list[str]]) -> list[list[str]]:
-    return [[text.replace(".", "") for text in group] for group in groups]
+        sketches = kernel.sketch(Texts.of(texts), Settings(), threads=1)
+        exact = sketches.exact.copy()
+        exact[:, {"their own": [], "one low half": [1], "one high half": [0], "one": [0, 1]}[digests]] = 7
+        found = kernel.collapse(
+            dataclasses.replace(sketches, exact=exact), Texts.joined(names), protected, threads=threads
+        )
+        assert [column.dtype for column in found] == [np.int64, np.int64]
+        assert [column.tolist() for column in found] == [rows, ranks]
 
 
 def test_texts_share_nothing_by_accident(kernel: Kernel) -> None:

@@ -10,7 +10,7 @@ const PIECE: usize = if cfg!(test) { 40 } else { 1 << 20 };
 /// For each row whether its normal form is another than that of the first row of its group. The first
 /// group begins at 0, the others where `starts`, which ascends, says. If a document isn't what it was,
 /// the outcome means nothing.
-pub fn differing(
+pub(crate) fn differing(
     forms: &Forms,
     rows: &[usize],
     starts: &[usize],

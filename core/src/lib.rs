@@ -6,7 +6,8 @@
 mod ascii;
 mod chars;
 pub mod digest;
-pub mod equal;
+mod equal;
+pub mod exact;
 pub mod forms;
 mod hash_set;
 mod json;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use rayon::slice::ParallelSliceMut;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Most threads a call may ask for.
@@ -135,6 +136,14 @@ impl Workers {
         done.sort_unstable_by_key(|&(index, _)| index);
         debug_assert!(failed.into_inner() || done.len() == count);
         done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Sorts on all threads; of equal values any may come first.
+    pub fn sort<T: Ord + Send>(&self, values: &mut [T]) {
+        match &self.0 {
+            Some(pool) => pool.install(|| values.par_sort_unstable()),
+            None => values.sort_unstable(),
+        }
     }
 
     /// Settles `count` pieces one after another, each with what `look` found out of it before: on all threads at once,

@@ -1,6 +1,6 @@
 //! The Python module `dedup._core`: the only folder with Python types in it.
 //!
-//! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `equal`,
+//! Each function checks its arguments, releases the GIL, and runs one of `stages`, `sketch`, `exact`,
 //! `search`, `records` or `lines`. Arrays come and go through the buffer protocol and `numpy.zeros`, so that any numpy
 //! does (`convert`, `blobs`).
 
@@ -12,9 +12,9 @@ mod search;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView};
 
-use self::blobs::Blob;
+use self::blobs::{Blob, Lent};
 use self::convert::*;
-use crate::equal;
+use crate::exact;
 use crate::forms::Forms;
 use crate::minhash::Permutations;
 use crate::simd::Level;
@@ -230,45 +230,71 @@ fn overlaps<'py>(
     Ok(shared.array)
 }
 
+/// The row of each distinct normal form in keep order, and for each row its rank, -1 without tokens.
+type Collapsed<'py> = (Array<'py>, Array<'py>);
+
 #[pyfunction]
-fn differing<'py>(
+#[allow(clippy::too_many_arguments)] // the contract's
+fn collapse<'py>(
     py: Python<'py>,
     normal: Array<'py>,
     offsets: Array<'py>,
-    rows: Array<'py>,
-    starts: Array<'py>,
+    tokens: Array<'py>,
+    shingles: Array<'py>,
+    digests: Array<'py>,
+    ids: Array<'py>,
+    id_offsets: Array<'py>,
+    protected: Option<Array<'py>>,
     threads: i64,
     again: Option<PlaceColumns<'py>>,
-) -> PyResult<Option<Array<'py>>> {
+) -> PyResult<Option<Collapsed<'py>>> {
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
     let count = texts.count();
-    let numbers = |name: &str, array: &Array<'py>, below: usize| -> PyResult<Vec<usize>> {
-        let found: Result<Vec<_>, _> =
-            i64s(name, array)?.into_iter().map(usize::try_from).collect();
-        let fitting = |found: &Vec<usize>| found.iter().all(|&number| number < below);
-        let expected = || bad(name, format!("expected numbers from 0, below {below}"));
-        found.ok().filter(fitting).ok_or_else(expected)
-    };
-    let (rows, starts) = (numbers("rows", &rows, count)?, numbers("starts", &starts, usize::MAX)?);
-    if !starts.is_sorted() {
-        return Err(bad("starts", "expected numbers that ascend"));
+    let (_tokens, tokens) = borrowed::<u32>("tokens", "uint32 array", 1, &tokens)?;
+    let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
+    let (_digests, digests) = borrowed::<u64>("digests", "uint64 array", 2, &digests)?;
+    let ids = Lent::new("ids", &ids)?;
+    let (_ends, id_offsets) = borrowed::<i64>("id_offsets", "int64 array", 1, &id_offsets)?;
+    let protected = protected.as_ref();
+    let protected =
+        protected.map(|rows| borrowed::<u8>("protected", "uint8 array", 1, rows)).transpose()?;
+    let (_protected, protected) = protected.unzip();
+    let protected = protected.unwrap_or(&[]);
+    for (name, found) in [
+        ("tokens", tokens.len()),
+        ("shingles", shingles.len()),
+        ("digests", digests.len() / 2),
+        ("id_offsets", id_offsets.len().wrapping_sub(1)),
+        ("protected", if _protected.is_some() { protected.len() } else { count }),
+    ] {
+        if found != count || u32::try_from(count).is_err() {
+            return Err(bad(name, format!("expected {count} rows below 2^32, found {found}")));
+        }
     }
+    ascending("id_offsets", id_offsets, ids.bytes().len())?;
     let places = again.as_ref().map(|columns| places(columns, count)).transpose()?;
     let (places, _held) = places.unzip();
     let forms = Forms::new(texts, places);
-    let work = rows.iter().fold(0usize, |sum, &row| sum.saturating_add(forms.bytes(row) + 64));
+    let columns =
+        exact::Columns { tokens, shingles, digests, ids: ids.bytes(), id_offsets, protected };
+    // Few large documents are work too.
+    let large = (0..count.min(1 << 11)).map(|row| forms.bytes(row));
+    let work = large.fold(count << 9, usize::saturating_add);
     let found = run(py, work, |cancel| {
-        let found = equal::differing(&forms, &rows, &starts, &workers, cancel);
+        let found = exact::collapse(columns, &forms, &workers, cancel);
         if forms.changed() {
             return Ok(None); // which has stopped it too
         }
         found.map(Some)
     })?;
     let Some(found) = found else { return Ok(None) };
-    let mut column = Column::<u8>::zeros(py, "uint8", &[rows.len()])?;
-    column.values().iter_mut().zip(found).for_each(|(to, differs)| *to = differs.into());
-    Ok(Some(column.array))
+    let mut rows = Column::<i64>::zeros(py, "int64", &[found.rows.len()])?;
+    rows.values().iter_mut().zip(found.rows).for_each(|(to, row)| *to = row.into());
+    let mut rank_of = Column::<i64>::zeros(py, "int64", &[count])?;
+    let ranks = found.rank_of.into_iter().map(|rank| rank.map_or(-1, i64::from));
+    rank_of.values().iter_mut().zip(ranks).for_each(|(to, rank)| *to = rank);
+    Ok(Some((rows.array, rank_of.array)))
 }
 
 #[pymodule]
@@ -279,7 +305,7 @@ mod _core {
     use super::search::{greedy, read_records};
     #[pymodule_export]
     use super::{
-        band_hashes, build_info, differing, exact_digests, minhash, normal_forms, overlaps,
+        band_hashes, build_info, collapse, exact_digests, minhash, normal_forms, overlaps,
         shingle_hashes, sketch_texts,
     };
 }
