@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Buffer: TypeAlias = bytes | bytearray | memoryview
+
+Number = TypeVar("Number", np.uint32, np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,35 +54,65 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HashSets:
-    """n sets of 64-bit hashes, each ascending and distinct: set i is ``values[offsets[i]:offsets[i + 1]]``."""
+class Lists(Generic[Number]):
+    """n lists of numbers: list i is ``values[offsets[i]:offsets[i + 1]]``."""
 
-    values: U64
+    values: NDArray[Number]
     offsets: I64
 
     @property
     def count(self) -> int:
-        """How many sets."""
+        """How many lists."""
         return len(self.offsets) - 1
 
-    def row(self, index: int) -> U64:
-        """Set ``index``, as a view."""
+    def row(self, index: int) -> NDArray[Number]:
+        """List ``index``, as a view."""
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
-    def rows(self) -> Iterator[U64]:
-        """Every set in turn, as views."""
+    def rows(self) -> Iterator[NDArray[Number]]:
+        """Every list in turn, as views."""
         return (self.row(index) for index in range(self.count))
 
     @property
     def sizes(self) -> I64:
         return np.diff(self.offsets)
 
-    def take(self, order: NDArray[np.integer]) -> HashSets:
-        """The sets at these indices, in this order."""
+    def take(self, order: NDArray[np.integer]) -> Self:
+        """The lists at these indices, in this order."""
         sizes = self.sizes[order]
         offsets = offsets_of(sizes)
         shift = np.repeat(self.offsets[:-1][order] - offsets[:-1], sizes)
-        return HashSets(self.values[np.arange(offsets[-1]) + shift], offsets)
+        return type(self)(self.values[np.arange(offsets[-1]) + shift], offsets)
+
+
+class HashSets(Lists[np.uint64]):
+    """Sets of 64-bit hashes, each ascending and distinct."""
+
+    __slots__ = ()
+
+
+class Samples(Lists[np.uint32]):
+    """Of the sampled hashes of each text the first 32 bits that one may have, its value; ascending.
+
+    A value may be repeated, for two hashes may have the same. Two samples seem to share as many hashes as they share
+    values, a repeated one as often as both have it: never too few, and hardly ever too many. `Kernel.overlaps` counts
+    how many they do share.
+    """
+
+    __slots__ = ()
+
+    def as_sets(self) -> Lists[np.uint64]:
+        """Each value with the number of times that it is there before, as one number: then none is repeated.
+
+        What two samples share as lists is what these share as sets.
+        """
+        places = np.arange(len(self.values))
+        first = np.ones(len(places), bool)
+        first[1:] = self.values[1:] != self.values[:-1]
+        first[self.offsets[:-1][self.sizes > 0]] = True
+        times = places - np.maximum.accumulate(np.where(first, places, 0))
+        # The value in the lower half: Python's tables go by the last bits.
+        return Lists(times.astype(np.uint64) << np.uint64(32) | self.values, self.offsets)
 
 
 class Changed(Exception):
@@ -134,7 +166,7 @@ class Sketches:
     shingles: U32  # uint32[n], distinct shingles
     exact: U64  # uint64[n, 2], XXH3-128 of the normal form, high half first
     bands: Bands  # XXH3-64 of each band's rows, the band's number as seed
-    samples: HashSets  # shingle hashes below 2**62
+    samples: Samples  # of the shingle hashes below 2**62
     places: Places | None = None  # where those stand that aren't kept
     in_files: bool = False  # whether columns are mapped files, which memory may not hold
 

@@ -53,16 +53,18 @@ def sketch_texts(
     sample_bits: int,
     keep_forms: bool,
     threads: int,
-) -> tuple[memoryview, I64, U32, U32, U64, U64, U64, I64]:
+) -> tuple[memoryview, I64, U32, U32, U64, U64, U32, I64]:
     """All of the above in one pass, without keeping the full sets.
 
     (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests
-    uint64[n, 2], band hashes uint64[bands, n], sampled hashes (those below 2**(64 - sample_bits),
-    ascending and distinct), their offsets). Without ``keep_forms`` every normal form is returned empty.
+    uint64[n, 2], band hashes uint64[bands, n], samples (of each hash below 2**(64 - sample_bits) the first 32 bits
+    that it may have, ascending), their offsets). Without ``keep_forms`` every normal form is returned empty.
     """
 
-def overlaps(normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, threads: int) -> U32:
-    """uint32[p]: how many distinct shingle hashes the texts left[i] and right[i] share."""
+def overlaps(
+    normal: Buffer, offsets: I64, shingle: int, left: I64, right: I64, sample_bits: int, threads: int
+) -> tuple[U32, U32]:
+    """uint32[p] each: shingle hashes that left[i] and right[i] share, and those of them below 2**(64 - sample_bits)."""
 
 def collapse(
     normal: Buffer,
@@ -88,7 +90,7 @@ def greedy(
     rows: I64,
     shingles: U32,
     bands: tuple[U64, I64, int],
-    samples: U64,
+    samples: U32,
     sample_offsets: I64,
     sample_bits: int,
     shingle: int,

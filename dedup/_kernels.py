@@ -42,8 +42,8 @@ class Kernel(Protocol):
     def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
         """Everything a scan keeps of each text; with empty normal forms if they aren't to be kept."""
 
-    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
-        """uint32[p]: the shingles that texts left[i] and right[i] share."""
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
+        """uint32[p] each: the shingles that texts left[i] and right[i] share, and how many of those are sampled."""
 
     def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
         """int64[u], a row for each distinct normal form, in keep order; int64[n], the place of each row's in that.

@@ -22,6 +22,7 @@ from dedup._arrays import (
     Pass,
     Places,
     RecordRows,
+    Samples,
     Sketches,
     Texts,
 )  # fmt: skip
@@ -57,10 +58,10 @@ class NativeKernel:
             texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads
         )
         of_bands = Bands(hashes.reshape(-1), np.array([0, texts.count]), bands)
-        return Sketches(Texts(normal, offsets), tokens, shingles, exact, of_bands, HashSets(values, ends))
+        return Sketches(Texts(normal, offsets), tokens, shingles, exact, of_bands, Samples(values, ends))
 
-    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
-        return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, threads)
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
+        return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, SAMPLE_BITS, threads)
 
     def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
         found = _core.collapse(

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from dedup import normalize
-from dedup._arrays import I64, U32, U64, Bands, Bools, HashSets, Sketches, Texts, offsets_of
+from dedup._arrays import I64, U32, U64, Bands, Bools, HashSets, Samples, Sketches, Texts, offsets_of
 from dedup.settings import SAMPLE_BITS, Settings
 
 
@@ -37,14 +37,14 @@ def shingle_set(normal_form: str, size: int) -> U64:
     return values
 
 
-def sample(hashes: U64) -> U64:
+def sampled(hashes: U64) -> U64:
     """The hashes below 2**(64 - SAMPLE_BITS): a uniform quarter, the same one in every document."""
     return hashes[hashes < np.uint64(1 << (64 - SAMPLE_BITS))]
 
 
-def _gather(sets: list[U64]) -> HashSets:
-    values = np.concatenate(sets) if sets else np.empty(0, np.uint64)
-    return HashSets(values, offsets_of([len(row) for row in sets]))
+def sample(hashes: U64) -> U32:
+    """Of each sampled hash the first 32 of its 64 - SAMPLE_BITS bits."""
+    return (sampled(hashes) >> np.uint64(32 - SAMPLE_BITS)).astype(np.uint32)
 
 
 class ReferenceKernel:
@@ -62,7 +62,8 @@ class ReferenceKernel:
         return Texts.of(forms), np.array(counts, np.uint32)
 
     def shingle_sets(self, normal: Texts, shingle: int, *, threads: int) -> HashSets:
-        return _gather([shingle_set(normal.text(row), shingle) for row in range(normal.count)])
+        sets = [shingle_set(normal.text(row), shingle) for row in range(normal.count)]
+        return HashSets(np.concatenate([np.empty(0, np.uint64), *sets]), offsets_of([len(row) for row in sets]))
 
     def exact_digests(self, normal: Texts, *, threads: int) -> U64:
         digests = [xxhash.xxh3_128_intdigest(normal.raw(row)) for row in range(normal.count)]
@@ -94,19 +95,23 @@ class ReferenceKernel:
         normal, tokens = self.normal_forms(texts, threads=threads)
         sets = self.shingle_sets(normal, settings.shingle, threads=threads)
         sketches = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)
+        samples = [sample(hashes) for hashes in sets.rows()]
         return Sketches(
             normal=normal,
             tokens=tokens,
             shingles=sets.sizes.astype(np.uint32),
             exact=self.exact_digests(normal, threads=threads),
             bands=Bands.of(self.band_hashes(sketches, settings.bands, settings.rows, threads=threads)),
-            samples=_gather([sample(hashes) for hashes in sets.rows()]),
+            samples=Samples(
+                np.concatenate([np.empty(0, np.uint32), *samples]), offsets_of([len(row) for row in samples])
+            ),
         )
 
-    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> U32:
+    def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
         sets = {row: shingle_set(normal.text(row), shingle) for row in {*left.tolist(), *right.tolist()}}
-        shared = [len(np.intersect1d(sets[a], sets[b], assume_unique=True)) for a, b in zip(left, right, strict=True)]
-        return np.array(shared, np.uint32)
+        shared = [np.intersect1d(sets[a], sets[b], assume_unique=True) for a, b in zip(left, right, strict=True)]
+        counts = [len(hashes) for hashes in shared], [len(sampled(hashes)) for hashes in shared]
+        return np.array(counts[0], np.uint32), np.array(counts[1], np.uint32)
 
     def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
         def place(row: int) -> tuple[bool, int, int, bytes, int]:

@@ -1,7 +1,8 @@
 """Stage 3: which kept documents a document must be compared with.
 
 What a candidate is depends on the two documents alone (`Rules`); the bands and the prefix filter on samples
-only find the candidates without looking at every pair, and may skip no candidate.
+only find the candidates without looking at every pair, and may skip no candidate. Of each sampled hash they
+know 32 bits (`dedup._arrays.Samples`), so a pair may seem to be one that is none: which is seen when it is verified.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dedup._arrays import I64, U64, HashSets, Sketches
+from dedup._arrays import I64, U64, Lists, Sketches
 from dedup._kernels import Kernel
 from dedup.crowds import Crowds
 from dedup.settings import Settings
@@ -59,12 +60,13 @@ class Ranked:
 
     shingles: I64
     bands: U64
-    samples: HashSets
+    samples: Lists[np.uint64]  # as sets
 
     @classmethod
     def of(cls, sketches: Sketches, rows: I64) -> Ranked:
         """The columns of these rows, which are in keep order."""
-        return cls(sketches.shingles[rows].astype(np.int64), sketches.bands.take(rows), sketches.samples.take(rows))
+        samples = sketches.samples.take(rows).as_sets()
+        return cls(sketches.shingles[rows].astype(np.int64), sketches.bands.take(rows), samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,12 @@ class Rules:
     ranked: Ranked
     settings: Settings
 
-    def is_candidate(self, rank: int, larger: int) -> bool:
-        """Whether ``rank`` and the document ``larger``, which comes before it in keep order, are candidates."""
+    def is_candidate(self, rank: int, larger: int, shared: int) -> bool:
+        """Whether ``rank`` and the document ``larger``, which comes before it in keep order, are candidates.
+
+        ``shared`` of their sampled hashes they have in common.
+        """
         ranked = self.ranked
-        shared = len(np.intersect1d(ranked.samples.row(rank), ranked.samples.row(larger), assume_unique=True))
         if self.is_contained_candidate(rank, shared):
             return True
         return bool((ranked.bands[rank] == ranked.bands[larger]).any()) and self.passes_screen(rank, larger, shared)
@@ -107,24 +111,24 @@ class CandidateSearch:
 
     def __init__(self, sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, crowd: int) -> None:
         self._ranked = ranked = Ranked.of(sketches, rows)
-        self._rules = rules = Rules(ranked, settings)
+        self.rules = rules = Rules(ranked, settings)
         self._buckets = _buckets(ranked.bands)
         floors = {rank: rules.floor(rank) for rank in range(len(rows)) if rules.may_be_contained(rank)}
         self.crowds = Crowds.of(self._buckets, crowd, sketches, rows, settings, kernel, floors)
         self._kept_in: dict[int, list[int]] = defaultdict(list)
-        self._postings = Postings(self._rules, range(len(ranked.shingles)))
+        self._postings = Postings(self.rules, range(len(ranked.shingles)))
         self._promised: dict[int, list[int]] = defaultdict(list)  # kept documents with enough hits
 
     def candidates(self, rank: int) -> list[int]:
-        """Kept documents that are candidates of ``rank``, in keep order."""
+        """Kept documents that are candidates of ``rank``, or seem so by the values in their samples, in keep order."""
         in_band = {kept for bucket in self._buckets.get(rank, ()) for kept in self._kept_in[bucket]}
         promised = set(self._promised.pop(rank, ()))
         sample = self._ranked.samples.row(rank)
         found = []
         for kept in sorted(in_band | promised):
             shared = len(np.intersect1d(sample, self._ranked.samples.row(kept), assume_unique=True))
-            if self._rules.is_contained_candidate(rank, shared) or (
-                kept in in_band and self._rules.passes_screen(rank, kept, shared)
+            if self.rules.is_contained_candidate(rank, shared) or (
+                kept in in_band and self.rules.passes_screen(rank, kept, shared)
             ):
                 found.append(kept)
         return found

@@ -122,13 +122,15 @@ class _Comparing:
         """Compare with the candidates in keep order, but for those that can't be better than the best so far."""
         fate, most = _Fate(), self._settings.max_comparisons
         candidates = [kept for kept in candidates if self._may_beat(rank, kept, None)]
-        for kept, count in self._overlaps(rank, candidates):
+        for kept, count, sampled in self._overlaps(rank, candidates):
             if not self._may_beat(rank, kept, fate.best):
                 continue
-            if fate.compared == most:
+            if fate.compared == most:  # whether those left out are candidates, or only seem so, nobody looks
                 fate.left_out += 1
                 if fate.compared + fate.left_out == COUNTED * most:
                     break
+                continue
+            if not self.search.rules.is_candidate(rank, kept, sampled):
                 continue
             fate.compared += 1
             match = self._match(rank, kept, count)
@@ -151,15 +153,15 @@ class _Comparing:
         found = preference(self._settings, shared, *(sorted(sizes) if self._join else sizes))
         return _Match(found, kept, shared) if found is not None else None
 
-    def _overlaps(self, rank: int, candidates: list[int]) -> Iterator[tuple[int, int]]:
-        """Each candidate with the number of shingles that it shares with the document."""
+    def _overlaps(self, rank: int, candidates: list[int]) -> Iterator[tuple[int, int, int]]:
+        """Each candidate with the number of shingles, and of sampled ones, that it shares with the document."""
         for first in range(0, len(candidates), _BATCH):
             batch = np.array(candidates[first : first + _BATCH], np.int64)
-            counts = self._kernel.overlaps(
+            shared, sampled = self._kernel.overlaps(
                 self._sketches.normal,
                 self._settings.shingle,
                 self._rows[batch],
                 np.full_like(batch, self._rows[rank]),
                 threads=self._threads,
             )
-            yield from zip(batch.tolist(), counts.tolist(), strict=True)
+            yield from zip(batch.tolist(), shared.tolist(), sampled.tolist(), strict=True)

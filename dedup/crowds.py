@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dedup._arrays import I64, U64, HashSets, Sketches, Texts
+from dedup._arrays import I64, U64, Samples, Sketches, Texts
 from dedup._kernels import Kernel
 from dedup.settings import Settings
 
@@ -25,7 +25,7 @@ KEY_BITS = 16, 29  # bits of a key, at least and at most
 RARE = 8, 4096  # a hash is rare if no more documents hold it, at least and at most
 SHARE = 4  # or if of all in crowds no more hold it than so many in each `CROWD`
 ALONE = 15  # a key is counted up to this by itself, and from there on together with the others of its cell
-HELD = 8  # popular hashes that a document of a crowd has in its sample, if it is in no crowded bucket
+HELD = 8  # popular values that a document of a crowd has in its sample, if it is in no crowded bucket
 CELL_BITS = 5  # keys that are equal but for so many bits have one cell
 
 
@@ -76,13 +76,14 @@ class Crowds:
         return self.common[rank] + len(np.intersect1d(self.rare[rank], self.rare[kept], assume_unique=True))
 
 
-def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets, floors: Mapping[int, int]) -> list[int]:
+def _members(buckets: Mapping[int, list[int]], crowd: int, samples: Samples, floors: Mapping[int, int]) -> list[int]:
     """Who is in a crowd: the documents of crowded buckets, and those that hold much of what is popular there.
 
     The longer the body, the more seldom two pages with one header share a band. A page that shares none with most of
-    the others may hold many of them all the same, and would be compared with each. A sampled hash is popular
-    if two of the first, the middle and the last document of a crowded bucket have it. Where no more than
-    ``crowd`` documents hold so many that they seem contained in whoever holds the others too, nobody need be added.
+    the others may hold many of them all the same, and would be compared with each. A value is popular if it
+    is there twice in the samples of the first, the middle and the last document of a crowded bucket. Where no
+    more than ``crowd`` documents hold so many that they seem contained in whoever holds the others too, nobody
+    need be added.
     """
     documents: dict[int, list[int]] = defaultdict(list)
     for rank in sorted(buckets):
@@ -94,11 +95,11 @@ def _members(buckets: Mapping[int, list[int]], crowd: int, samples: HashSets, fl
         if len(ranks) > crowd:
             members.update(ranks)
             three = {ranks[0], ranks[len(ranks) // 2], ranks[-1]}
-            times = Counter(hash for rank in three for hash in samples.row(rank).tolist())
-            popular.update(hash for hash, count in times.items() if count > 1)
+            times = Counter(value for rank in three for value in samples.row(rank).tolist())
+            popular.update(value for value, count in times.items() if count > 1)
     if members:
-        hashes = np.array(sorted(popular), np.uint64)
-        held = [int(np.isin(sample, hashes).sum()) for sample in samples.rows()]
+        values = np.array(sorted(popular), np.uint32)
+        held = [int(np.isin(sample, values).sum()) for sample in samples.rows()]
         if sum(held[rank] >= floor for rank, floor in floors.items()) > crowd:
             members.update(rank for rank, count in enumerate(held) if count >= HELD)
     return sorted(members)

@@ -215,12 +215,14 @@ def _related(members: I64, chosen: I64, corpus: _Corpus) -> tuple[U32, Bools]:
     members, chosen = np.searchsorted(ranks, members), np.searchsorted(ranks, chosen)  # places in `ranks` from here on
     rules = Rules(Ranked.of(corpus.sketches, rows), corpus.settings)
     forms = forms_of(corpus.sketches, rows, corpus.kernel, threads=corpus.threads)
-    shared = corpus.kernel.overlaps(forms, corpus.settings.shingle, chosen, members, threads=corpus.threads)
+    shared, sampled = corpus.kernel.overlaps(forms, corpus.settings.shingle, chosen, members, threads=corpus.threads)
     sizes = rules.ranked.shingles.tolist()
     related = [
         preference(corpus.settings, count, sizes[member], sizes[choice]) is not None
-        and rules.is_candidate(max(choice, member), min(choice, member))
-        for member, choice, count in zip(members.tolist(), chosen.tolist(), shared.tolist(), strict=True)
+        and rules.is_candidate(max(choice, member), min(choice, member), in_samples)
+        for member, choice, count, in_samples in zip(
+            members.tolist(), chosen.tolist(), shared.tolist(), sampled.tolist(), strict=True
+        )
     ]
     return shared, np.array(related, bool)
 

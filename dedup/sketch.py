@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup._arrays import Bands, HashSets, Places, Sketches, Texts, offsets_of
+from dedup._arrays import Bands, Places, Samples, Sketches, Texts, offsets_of
 from dedup.spool import Column, Room, Spool, column_of
 
 
@@ -24,7 +24,7 @@ class SketchColumns:
         self._bands = Column(np.uint64, room)
         self._batches = column_of(np.int64, [0], room)
         self._count = bands
-        self._samples = Column(np.uint64, room)
+        self._samples = Column(np.uint32, room)
         self._sample_sizes = Column(np.int64, room)
 
     def append(self, batch: Sketches) -> None:
@@ -50,7 +50,7 @@ class SketchColumns:
             shingles=self._shingles.values(),
             exact=self._exact.values(),
             bands=Bands(self._bands.values(), self._batches.values(), self._count),
-            samples=HashSets(self._samples.values(), offsets_of(self._sample_sizes.values())),
+            samples=Samples(self._samples.values(), offsets_of(self._sample_sizes.values())),
             places=places,
             in_files=self._samples.in_file,
         )

@@ -35,7 +35,7 @@ class View:
     Attributes:
         id: what it is called where it is kept for another.
         form: its normal form. digest: the exact digest of that.
-        bands, sample: its hashes, as Python numbers.
+        bands: its hashes, as Python numbers. sample: likewise, as a set (`dedup._arrays.Samples.as_sets`).
         number: its place among those that were ever remembered.
     """
 
@@ -53,7 +53,8 @@ class View:
         """The records of a batch."""
         columns = zip(
             ids, sketches.tokens.tolist(), sketches.shingles.tolist(), sketches.exact.tolist(),
-            sketches.bands.take(np.arange(len(sketches.tokens))).tolist(), sketches.samples.rows(), strict=True,
+            sketches.bands.take(np.arange(len(sketches.tokens))).tolist(), sketches.samples.as_sets().rows(),
+            strict=True,
         )  # fmt: skip
         return [
             cls(id, sketches.normal.raw(row), tokens, shingles, (high, low), bands, sample.tolist())
@@ -178,9 +179,13 @@ class Window:
         if not candidates:
             return None
         best: tuple[tuple[int, float], int, int, View] | None = None
-        for kept, shared in zip(candidates, self._shared(new, candidates), strict=True):
+        for (kept, shares_band), shared, sampled in zip(
+            candidates.items(), *self._shared(new, candidates), strict=True
+        ):
             key = verify.preference(self._settings, shared, *self._sizes(new, kept))
-            if key is not None and (best is None or (key, kept.number) < best[:2]):
+            if key is None or (best is not None and best[:2] < (key, kept.number)):
+                continue
+            if self._is_candidate(new, kept, sampled, shares_band=shares_band):
                 best = key, kept.number, shared, kept
         if best is None:
             return None
@@ -195,19 +200,23 @@ class Window:
         """Shingles of the one that would be dropped for the other, and of that one."""
         return new.shingles, kept.shingles
 
-    def _candidates(self, new: View) -> list[View]:
-        """Whom the record is compared with; where those are too many, the ones with most bands and hits in common."""
+    def _candidates(self, new: View) -> dict[View, bool]:
+        """Whom the record is compared with, and whether they share a band.
+
+        Where those are too many, the ones with most bands and hits in common. Some may only seem to be candidates, by
+        the values in their samples.
+        """
         proposed = self._holding(new)
         banded = Counter(kept for holding in self._bands.of(new.bands) for kept in holding)
         proposed.update(banded)
         most = self._settings.max_comparisons
         self.left_out += max(0, len(proposed) - most)
         sample = set(new.sample)
-        return [
-            kept
+        return {
+            kept: kept in banded
             for kept, _ in (proposed.most_common(most) if len(proposed) > most else proposed.items())
             if self._is_candidate(new, kept, len(sample.intersection(kept.sample)), shares_band=kept in banded)
-        ]
+        }
 
     def _is_candidate(self, new: View, kept: View, shared: int, *, shares_band: bool) -> bool:
         """The definition (design, section 3), for a pair whose samples share so many hashes."""
@@ -232,15 +241,13 @@ class Window:
         found = Counter(kept for holding in holders[:prefix] for kept in holding)
         return Counter({kept: count for kept, count in found.items() if count >= hits})
 
-    def _shared(self, new: View, others: list[View]) -> list[int]:
-        """Shingles that the record shares with each of these."""
+    def _shared(self, new: View, others: Iterable[View]) -> tuple[list[int], list[int]]:
+        """Shingles that the record shares with each of these, and sampled ones."""
         forms = [new.form, *(other.form for other in others)]
         normal = Texts.joined(forms)
         right: I64 = np.arange(1, len(forms), dtype=np.int64)
-        counts: list[int] = self._kernel.overlaps(
-            normal, self._settings.shingle, np.zeros_like(right), right, threads=1
-        ).tolist()
-        return counts
+        shared, sampled = self._kernel.overlaps(normal, self._settings.shingle, np.zeros_like(right), right, threads=1)
+        return shared.tolist(), sampled.tolist()
 
 
 class Holders(Generic[Key]):

@@ -117,13 +117,17 @@ def check_everything(kernel: Kernel, texts: list[str], settings: Settings, threa
     assert whole.shingles.tolist() == [len(row) for row in expected_sets]
     assert same(whole.exact, exact)
     assert same(hashes_of(whole), hashes)
-    assert [row.tolist() for row in whole.samples.rows()] == [[h for h in row if h < 2**62] for row in expected_sets]
+    assert whole.samples.values.dtype == np.uint32
+    wanted_samples = [[h // 2**30 for h in row if h < 2**62] for row in expected_sets]
+    assert [row.tolist() for row in whole.samples.rows()] == wanted_samples
 
     if texts:
         left, right = np.arange(len(texts)).repeat(len(texts)), np.tile(np.arange(len(texts)), len(texts))
-        shared = kernel.overlaps(normal, settings.shingle, left, right, threads=threads)
-        assert shared.dtype == np.uint32
-        assert shared.tolist() == [len(set(a) & set(b)) for a in expected_sets for b in expected_sets]
+        shared, sampled = kernel.overlaps(normal, settings.shingle, left, right, threads=threads)
+        assert shared.dtype == sampled.dtype == np.uint32
+        both = [set(a) & set(b) for a in expected_sets for b in expected_sets]
+        assert shared.tolist() == [len(hashes) for hashes in both]
+        assert sampled.tolist() == [sum(h < 2**62 for h in hashes) for hashes in both]
 
 
 # --- the normal form --------------------------------------------------------------------------------------------------
@@ -326,7 +330,7 @@ def test_no_texts_at_all(kernel: Kernel) -> None:
     assert whole.exact.shape == (0, 2)
     assert hashes_of(whole).shape == (0, settings.bands)
     none = np.array([], np.int64)
-    assert len(kernel.overlaps(nothing, 5, none, none, threads=2)) == 0
+    assert [len(counts) for counts in kernel.overlaps(nothing, 5, none, none, threads=2)] == [0, 0]
     for protected in (None, np.array([], np.bool_)):
         assert [len(column) for column in kernel.collapse(whole, nothing, protected, threads=2)] == [0, 0]
 
@@ -570,4 +574,6 @@ def test_texts_share_nothing_by_accident(kernel: Kernel) -> None:
     normal, tokens = kernel.normal_forms(Texts.of([prose(1, 300), prose(2, 300)]), threads=1)
     pairs = _offsets(0, 0, 1, 1), _offsets(0, 1, 0, 1)
     assert tokens.tolist() == [300, 300]
-    assert kernel.overlaps(normal, 5, *pairs, threads=1).tolist() == [296, 0, 0, 296]
+    shared, sampled = kernel.overlaps(normal, 5, *pairs, threads=1)
+    assert shared.tolist() == [296, 0, 0, 296]
+    assert sampled[1:3].tolist() == [0, 0]

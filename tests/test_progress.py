@@ -20,7 +20,7 @@ import pytest
 from conftest import Run, command_env, kernel_name, prose
 
 import dedup
-from dedup._arrays import Bands, HashSets, Sketches, Texts
+from dedup._arrays import Bands, Samples, Sketches, Texts
 from dedup.cli import progress as cli_progress
 from dedup.cli.progress import ProgressLine, duration
 from dedup.cluster import greedy_pass
@@ -126,7 +126,7 @@ def test_the_native_pass_tells_how_far_it_is_and_stops_when_the_callback_raises(
         """A pass over documents that share nothing."""
         bands = np.random.default_rng(1).integers(0, 1 << 63, (count, 32), np.uint64)
         nothing, ones = np.zeros(count + 1, np.int64), np.ones(count, np.uint32)
-        samples = HashSets(np.zeros(0, np.uint64), nothing)
+        samples = Samples(np.zeros(0, np.uint32), nothing)
         exact = np.zeros((count, 2), np.uint64)
         sketches = Sketches(Texts(b"", nothing), ones, ones, exact, Bands.of(bands), samples)
         rows = np.arange(count, dtype=np.int64)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dedup._arrays import Pass, Sketches, Texts
+from dedup._arrays import Pass, Samples, Sketches, Texts
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
 from dedup.exact import collapse
@@ -29,6 +29,12 @@ COUNTS = "candidates", "matches", "limited", "left_out"
 def numbered(sketches: Sketches) -> Texts:
     """Ids that are in the order of the rows."""
     return Texts.joined([b"%06d" % row for row in range(len(sketches.tokens))])
+
+
+def with_fewer_bits(sketches: Sketches, bits: int) -> Sketches:
+    """With samples in whose values so many of the 32 bits are kept: the fewer, the more often two hashes have one."""
+    values = sketches.samples.values & np.uint32(2**32 - 2 ** (32 - bits))
+    return replace(sketches, samples=Samples(values, sketches.samples.offsets))
 
 
 class SearchInPython(NativeKernel):
@@ -97,7 +103,9 @@ def test_both_passes_decide_alike() -> None:
         if number % 3 == 2:
             texts[100:] = pages(source, 40, source.choice([20, 60, 100]), source.choice([10, 30, 60]))
         crowd = source.choice([2, 10, 30, 256])
-        sketches = kernel.sketch(Texts.of(texts), settings, threads=threads)
+        sketches = with_fewer_bits(
+            kernel.sketch(Texts.of(texts), settings, threads=threads), source.choice([32, 32, 8, 4, 1])
+        )
         join = source.random() < 0.3
         share = 0.0 if join else source.choice([0.0, 0.0, 0.1, 0.5])
         flags = np.array([source.random() < share for _ in texts])
@@ -139,6 +147,44 @@ def test_a_crowd_changes_no_match() -> None:
         matches += found.matches
     assert matches > 10 * ROUNDS
     assert spared > 10 * ROUNDS
+
+
+@pytest.mark.once
+def test_fewer_bits_of_samples_change_no_decision() -> None:
+    """However often two hashes seem to be one the same is found, and as much compared if no crowd spares some of it."""
+    source = random.Random(8)
+    kernel = NativeKernel()
+    matches = 0
+    for number in range(ROUNDS):
+        settings = replace(some_settings(source), max_comparisons=10_000)
+        texts = pages(source, 20, 60, 30) + some_texts(source)[:100]
+        sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
+        rows = collapse(sketches, numbered(sketches), kernel).rows
+        expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
+        for bits, crowd in [(8, 10_000), (1, 10_000), (0, 10_000), (8, 2), (0, 2)]:
+            found = greedy_pass(with_fewer_bits(sketches, bits), rows, settings, kernel, crowd=crowd, threads=1)
+            assert np.array_equal(found.keeper, expected.keeper), (number, bits, crowd)
+            assert np.array_equal(found.shared, expected.shared), (number, bits, crowd)
+            assert found.limited == expected.limited == 0, number
+            assert crowd == 2 or found.candidates == expected.candidates, (number, bits)
+        matches += found.matches
+    assert matches > 10 * ROUNDS
+
+
+@pytest.mark.once
+def test_samples_must_be_ascending_values_of_32_bits() -> None:
+    """Others are a ValueError; one value twice is not."""
+    kernel, settings = NativeKernel(), Settings()
+    sketches = kernel.sketch(Texts.of(["a b c d e f", "g h"]), settings, threads=1)
+    rows, offsets = np.arange(2), np.array([0, 2, 4])
+    for values, fits in [([5, 5, 1, 2], True), ([5, 4, 1, 2], False), ([1, 2, 1, 0], False)]:
+        for kind in (np.uint32, np.uint64):
+            given = replace(sketches, samples=Samples(np.array(values, kind), offsets))
+            if fits and kind is np.uint32:
+                greedy_pass(given, rows, settings, kernel, threads=1)
+            else:
+                with pytest.raises(ValueError, match="samples"):
+                    greedy_pass(given, rows, settings, kernel, threads=1)
 
 
 def header_pages(bodies: Iterable[int]) -> list[str]:

@@ -14,7 +14,7 @@ pub struct Distinct {
     before: Vec<u16>,
     /// Those that found another in their place.
     met: Vec<u16>,
-    sorter: Sorter,
+    sorter: Sorter<u64>,
 }
 
 /// Above this many hashes sorting is as fast as a table that has left the cache. Their numbers have 16 bits.
@@ -90,10 +90,16 @@ impl Distinct {
     }
 }
 
+/// What is sorted: hashes, or a part of their bits.
+pub trait Number: Copy + Ord + Into<u64> {}
+
+impl Number for u32 {}
+impl Number for u64 {}
+
 /// Buffers for sorting.
 #[derive(Default)]
-pub struct Sorter {
-    spare: Vec<u64>,
+pub struct Sorter<T> {
+    spare: Vec<T>,
     ends: Vec<u32>,
 }
 
@@ -104,18 +110,18 @@ const STRETCH: usize = 1 << 16;
 /// Most buckets of one distribution, as a power of two: more than a cache can write to is slow.
 const MOST_BITS: u32 = 11;
 
-impl Sorter {
+impl<T: Number> Sorter<T> {
     /// Sorts hashes ascending. They are spread evenly up to the largest, so their first bits put
     /// each close to its place. If cancelled, what is left in `hashes` means nothing.
-    pub fn sort(&mut self, hashes: &mut [u64], cancel: &Cancel) {
+    pub fn sort(&mut self, hashes: &mut [T], cancel: &Cancel) {
         let n = hashes.len();
         if n <= SMALL || n > u32::MAX as usize {
             return hashes.sort_unstable();
         }
-        let used = 64 - hashes.iter().fold(0, |all, &hash| all | hash).leading_zeros();
+        let used = 64 - hashes.iter().fold(0, |all, &hash| all | hash.into()).leading_zeros();
         let bits = (usize::BITS - n.leading_zeros()).min(MOST_BITS).min(used);
         let shift = used - bits;
-        let bucket = |hash: u64| hash.checked_shr(shift).unwrap_or(0) as usize;
+        let bucket = |hash: T| hash.into().checked_shr(shift).unwrap_or(0) as usize;
         self.ends.clear();
         self.ends.resize(1 << bits, 0);
         for part in hashes.chunks(STRETCH).take_while(|_| !cancel.is_set()) {
@@ -158,7 +164,7 @@ impl Sorter {
 }
 
 /// For hashes that are near their place.
-fn insertion_sort(hashes: &mut [u64]) {
+fn insertion_sort<T: Number>(hashes: &mut [T]) {
     for i in 1..hashes.len() {
         let hash = hashes[i];
         let mut at = i;
@@ -168,6 +174,28 @@ fn insertion_sort(hashes: &mut [u64]) {
         }
         hashes[at] = hash;
     }
+}
+
+/// What two sets share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// How many hashes.
+    pub all: u32,
+    /// How many of those are sampled.
+    pub sampled: u32,
+}
+
+impl Shared {
+    /// From the sum of what `tally` gives for each hash.
+    fn of(tallied: u64) -> Shared {
+        Shared { all: tallied as u32, sampled: (tallied >> 32) as u32 }
+    }
+}
+
+/// What a hash adds, if it was found: both counts in one number, so that they are one addition.
+#[inline]
+fn tally(found: bool, hash: u64, largest: u64) -> u64 {
+    u64::from(found & (hash <= largest)) << 32 | u64::from(found)
 }
 
 /// One set, built once, against which many others are counted.
@@ -196,8 +224,8 @@ impl Lookup {
         }
     }
 
-    /// How many hashes of the set are among `hashes`, which are distinct.
-    pub fn count(&mut self, hashes: &[u64]) -> u32 {
+    /// How many hashes of the set are among `hashes`, which are distinct; those up to `largest` are sampled.
+    pub fn count(&mut self, hashes: &[u64], largest: u64) -> Shared {
         if self.waiting.len() <= hashes.len() {
             self.waiting.resize(hashes.len() + 1, 0);
         }
@@ -207,17 +235,21 @@ impl Lookup {
         for &hash in hashes {
             let number = self.table[(hash >> 32) as usize & mask];
             let same = self.hashes[number as usize] == hash;
-            shared += u32::from(same & (number != 0));
+            shared += tally(same & (number != 0), hash, largest);
             self.waiting[waiting] = hash;
             waiting += usize::from(!same & (number != 0));
         }
-        shared + self.waiting[..waiting].iter().map(|&hash| u32::from(self.has(hash))).sum::<u32>()
+        let waiting = self.waiting[..waiting].iter();
+        Shared::of(waiting.fold(shared, |sum, &hash| sum + tally(self.has(hash), hash, largest)))
     }
 
     /// The same for a long ascending list: looks each hash of this set up in it.
-    pub fn count_ascending(&self, hashes: &[u64]) -> u32 {
-        let set = &self.hashes[1..];
-        set.iter().filter(|hash| hashes.binary_search(hash).is_ok()).count() as u32
+    pub fn count_ascending(&self, hashes: &[u64], largest: u64) -> Shared {
+        let tallied = self.hashes[1..].iter().map(|&hash| {
+            let found = hashes.binary_search(&hash).is_ok();
+            tally(found, hash, largest)
+        });
+        Shared::of(tallied.sum())
     }
 
     fn has(&self, hash: u64) -> bool {
@@ -289,7 +321,8 @@ mod tests {
         }
         let mut lookup = Lookup::default();
         lookup.build(&same[..500]);
-        assert_eq!(lookup.count(&same[100..600]), 500);
+        let sampled = same[..500].iter().filter(|&&hash| hash <= same[200]).count() as u32;
+        assert_eq!(lookup.count(&same[100..600], same[200]), Shared { all: 500, sampled });
         Sorter::default().sort(&mut same, &cancel);
         assert!(same.is_sorted());
     }
@@ -300,12 +333,12 @@ mod tests {
         assert_eq!(Distinct::default().of(&mut vec![0], &cancel), [0]);
         assert_eq!(Distinct::default().of(&mut vec![5, 0, 5, 0], &cancel).len(), 2);
         let mut lookup = Lookup::default();
-        lookup.build(&[7, 0]);
-        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (1, 1));
-        lookup.build(&[7]);
-        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (0, 0));
-        lookup.build(&[]);
-        assert_eq!((lookup.count(&[0, 1]), lookup.count_ascending(&[0, 1])), (0, 0));
+        for (set, shared) in [(&[7, 0][..], 1), (&[7], 0), (&[], 0)] {
+            lookup.build(set);
+            let expected = Shared { all: shared, sampled: shared };
+            assert_eq!(lookup.count(&[0, 1], 0), expected);
+            assert_eq!(lookup.count_ascending(&[0, 1], 0), expected);
+        }
     }
 
     #[test]
@@ -320,10 +353,13 @@ mod tests {
                 let n = random.below(300) + 1;
                 let mut right = BTreeSet::from_iter(some_hashes(&mut random, n));
                 right.extend(left.iter().copied().filter(|_| n % 3 > 0));
-                let expected = right.intersection(&left).count();
+                let largest = *random.pick(&right.iter().collect::<Vec<_>>());
+                let shared: Vec<u64> = right.intersection(&left).copied().collect();
+                let sampled = shared.iter().filter(|&&hash| hash <= largest).count() as u32;
+                let expected = Shared { all: shared.len() as u32, sampled };
                 let right: Vec<u64> = right.into_iter().collect();
-                assert_eq!(lookup.count(&right) as usize, expected);
-                assert_eq!(lookup.count_ascending(&right) as usize, expected);
+                assert_eq!(lookup.count(&right, largest), expected);
+                assert_eq!(lookup.count_ascending(&right, largest), expected);
             }
         }
     }

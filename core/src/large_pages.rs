@@ -38,10 +38,10 @@ fn ask_for_large_pages<T>(memory: &mut [T]) {
 
 /// For as long as this lives, the system is told that values are read here and there: if they stand in a file
 /// and aren't in memory, reading one then fetches no megabytes around it.
-pub struct HereAndThere<'a>(&'a [u64]);
+pub struct HereAndThere<'a, T>(&'a [T]);
 
-impl<'a> HereAndThere<'a> {
-    pub fn new(values: &'a [u64]) -> HereAndThere<'a> {
+impl<'a, T> HereAndThere<'a, T> {
+    pub fn new(values: &'a [T]) -> HereAndThere<'a, T> {
         const MADV_RANDOM: std::ffi::c_int = 1;
         advise(values, MADV_RANDOM);
         HereAndThere(values)
@@ -49,12 +49,12 @@ impl<'a> HereAndThere<'a> {
 }
 
 /// The system is told that these values will be read soon.
-pub fn soon(values: &[u64]) {
+pub fn soon<T>(values: &[T]) {
     const MADV_WILLNEED: std::ffi::c_int = 3;
     advise(values, MADV_WILLNEED);
 }
 
-impl Drop for HereAndThere<'_> {
+impl<T> Drop for HereAndThere<'_, T> {
     fn drop(&mut self) {
         const MADV_NORMAL: std::ffi::c_int = 0;
         advise(self.0, MADV_NORMAL);
@@ -63,7 +63,7 @@ impl Drop for HereAndThere<'_> {
 
 /// Says how these values will be read.
 #[cfg(target_os = "linux")]
-fn advise(values: &[u64], advice: std::ffi::c_int) {
+fn advise<T>(values: &[T], advice: std::ffi::c_int) {
     use std::ffi::{c_int, c_long, c_void};
     extern "C" {
         fn madvise(start: *mut c_void, length: usize, advice: c_int) -> c_int;
@@ -81,7 +81,7 @@ fn advise(values: &[u64], advice: std::ffi::c_int) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn advise(_values: &[u64], _advice: std::ffi::c_int) {}
+fn advise<T>(_values: &[T], _advice: std::ffi::c_int) {}
 
 #[cfg(not(target_os = "linux"))]
 fn ask_for_large_pages<T>(_memory: &mut [T]) {}
@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn advice_changes_no_value() {
-        let values: Vec<u64> = (0..LARGE as u64 / 4).collect();
+        let values: Vec<u32> = (0..LARGE as u32 / 2).collect();
         let told = HereAndThere::new(&values);
-        assert!(values.iter().copied().eq(0..LARGE as u64 / 4));
+        assert!(values.iter().copied().eq(0..LARGE as u32 / 2));
         drop(told);
-        assert!(values.iter().copied().eq(0..LARGE as u64 / 4));
+        assert!(values.iter().copied().eq(0..LARGE as u32 / 2));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod lowering;
 pub mod minhash;
 pub mod normalize;
 pub mod records;
+pub mod sample;
 pub mod search;
 pub mod shingles;
 pub mod simd;

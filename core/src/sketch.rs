@@ -4,6 +4,7 @@ use crate::digest;
 use crate::hash_set::Sorter;
 use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
+use crate::sample;
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::spare;
@@ -22,7 +23,7 @@ pub struct Settings<'a> {
     pub bands: usize,
     /// Rows of a band, at least 1.
     pub rows: usize,
-    /// The sample is the hashes below 2^(64 - sample_bits), at most 63.
+    /// The sample is the hashes below 2^(64 - sample_bits), at most 32.
     pub sample_bits: u32,
     /// Whether the normal forms are wanted; without, each is returned as an empty one.
     pub keep_forms: bool,
@@ -41,7 +42,7 @@ pub struct Columns<'a> {
 }
 
 /// Normal forms and samples.
-pub type FormsAndSamples = (Lists<u8>, Lists<u64>);
+pub type FormsAndSamples = (Lists<u8>, Lists<u32>);
 
 /// Fills the columns; returns what has no size that is known before.
 pub fn sketch_texts(
@@ -70,7 +71,7 @@ pub fn sketch_texts(
             if settings.keep_forms {
                 out.0.values = spare::BYTES.take(bytes);
             }
-            out.1.values = spare::HASHES.take((bytes / 5) >> settings.sample_bits);
+            out.1.values = spare::VALUES.take((bytes / 5) >> settings.sample_bits);
             for (row, (text, digest)) in piece.zip(digests.chunks_mut(2)).enumerate() {
                 let bands = bands.iter_mut().map(|band| &mut band[row]);
                 (tokens[row], shingles[row]) =
@@ -82,7 +83,7 @@ pub fn sketch_texts(
     let (forms, samples) = found.into_iter().unzip();
     Ok((
         joined(forms, &spare::BYTES, workers, cancel)?,
-        joined(samples, &spare::HASHES, workers, cancel)?,
+        joined(samples, &spare::VALUES, workers, cancel)?,
     ))
 }
 
@@ -92,9 +93,9 @@ struct Sketcher<'a> {
     level: Level,
     normalizer: Normalizer,
     shingles: Shingles,
-    sorter: Sorter,
+    sorter: Sorter<u32>,
     copy: Vec<u8>,
-    sample: Vec<u64>,
+    sample: Vec<u32>,
     sketch: Vec<u32>,
     bytes: Vec<u8>,
 }
@@ -137,7 +138,7 @@ impl<'a> Sketcher<'a> {
         forms.push(if settings.keep_forms { form } else { &[] }, cancel);
         digest.copy_from_slice(&digest::halves(form, cancel));
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
-        let sampled = sample(self.level, set, settings.sample_bits, &mut self.sample);
+        let sampled = sample::values(self.level, set, settings.sample_bits, &mut self.sample);
         self.sorter.sort(sampled, cancel);
         samples.push(sampled, cancel);
         let shingles = set.len();
@@ -146,83 +147,5 @@ impl<'a> Sketcher<'a> {
         }
         let count = |n| u32::try_from(n).map_err(|_| Error::TooLarge { text });
         Ok((count(self.shingles.tokens())?, count(shingles)?))
-    }
-}
-
-/// The hashes below 2^(64 - bits), in `buffer`.
-fn sample<'a>(level: Level, set: &[u64], bits: u32, buffer: &'a mut Vec<u64>) -> &'a mut [u64] {
-    let most = u64::MAX >> bits;
-    let mut count = 0;
-    for part in set.chunks(1 << 14) {
-        if buffer.len() < count + part.len() {
-            buffer.resize(count + count / 2 + part.len(), 0);
-        }
-        count += match level {
-            // SAFETY: Level::detect found these instructions.
-            #[cfg(all(has_avx512, target_arch = "x86_64"))]
-            Level::Avx512 => unsafe { avx512::up_to(most, part, &mut buffer[count..]) },
-            _ => up_to(most, part, &mut buffer[count..]),
-        };
-    }
-    &mut buffer[..count]
-}
-
-/// Writes the hashes up to `most` to `out`, where there is room for all; returns how many. A branch on
-/// a hash's bits can't be predicted, so each is written and only those that belong are counted.
-fn up_to(most: u64, hashes: &[u64], out: &mut [u64]) -> usize {
-    let mut count = 0;
-    for &hash in hashes {
-        out[count] = hash;
-        count += usize::from(hash <= most);
-    }
-    count
-}
-
-#[cfg(all(has_avx512, target_arch = "x86_64"))]
-#[allow(clippy::incompatible_msrv)] // build.rs sets has_avx512 only where the compiler has these
-mod avx512 {
-    use std::arch::x86_64::*;
-
-    /// # Safety
-    /// The CPU must have AVX-512 F.
-    #[target_feature(enable = "avx512f,popcnt")]
-    pub unsafe fn up_to(most: u64, hashes: &[u64], out: &mut [u64]) -> usize {
-        let limit = _mm512_set1_epi64(most as i64);
-        let (mut count, mut eights) = (0, hashes.chunks_exact(8));
-        for eight in &mut eights {
-            // SAFETY: eight hashes are there.
-            let values = unsafe { _mm512_loadu_epi64(eight.as_ptr().cast()) };
-            let wanted = _mm512_cmple_epu64_mask(values, limit);
-            let place = &mut out[count..count + 8];
-            // SAFETY: there is room for eight, needed or not: no more are kept than were read.
-            unsafe {
-                let kept = _mm512_maskz_compress_epi64(wanted, values);
-                _mm512_storeu_epi64(place.as_mut_ptr().cast(), kept);
-            }
-            count += wanted.count_ones() as usize;
-        }
-        count + super::up_to(most, eights.remainder(), &mut out[count..])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Random;
-
-    #[test]
-    fn samples_of_all_levels() {
-        let mut random = Random::new(7);
-        let mut buffer = Vec::new();
-        for size in (0..50).chain([1 << 14, (1 << 14) + 9, 40_000]) {
-            let set: Vec<u64> = (0..size).map(|_| random.next()).collect();
-            for bits in [0, 1, 2, 63] {
-                let below = |hash: &u64| bits == 0 || *hash < 1 << (64 - bits);
-                let expected: Vec<u64> = set.iter().copied().filter(below).collect();
-                for level in Level::available() {
-                    assert_eq!(sample(level, &set, bits, &mut buffer), expected, "{level:?}");
-                }
-            }
-        }
     }
 }

@@ -10,6 +10,8 @@ pub struct Spare<T>(Mutex<Vec<Vec<T>>>);
 pub static BYTES: Spare<u8> = Spare(Mutex::new(Vec::new()));
 /// Those for hashes.
 pub static HASHES: Spare<u64> = Spare(Mutex::new(Vec::new()));
+/// Those for values of samples.
+pub static VALUES: Spare<u32> = Spare(Mutex::new(Vec::new()));
 
 /// Bytes kept at most, of all buffers of a kind and of one.
 const IN_ALL: usize = 48 << 20;
@@ -61,6 +63,7 @@ mod tests {
     fn there_is_room_and_nothing_else() {
         there_is_room(&BYTES, b't');
         there_is_room(&HASHES, 7);
+        there_is_room(&VALUES, 7);
     }
 
     #[test]

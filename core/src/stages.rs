@@ -240,12 +240,14 @@ pub fn band_hashes(
     Ok(())
 }
 
-/// How many distinct shingle hashes the texts of each pair share, in `shared`.
+/// How many distinct shingle hashes the texts of each pair share, in `shared`, and how many of those are up to
+/// `largest`, in `sampled`.
 pub fn overlaps(
     normal: &Texts,
     shingle: usize,
     pairs: &[(usize, usize)],
-    shared: &mut [u32],
+    largest: u64,
+    (shared, sampled): (&mut [u32], &mut [u32]),
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<(), Error> {
@@ -253,26 +255,27 @@ pub fn overlaps(
         // The text of a run is read once, so what counts is about one text a pair.
         normal.size(pairs[i].0).min(normal.size(pairs[i].1)) + 64
     });
-    let outs = rows(shared, &pieces, 1);
+    let outs = rows(shared, &pieces, 1).into_iter().zip(rows(sampled, &pieces, 1));
     let state = || (Shingles::new(Level::detect()), Lookup::default(), Vec::new());
     let items = pieces.into_iter().zip(outs).collect();
-    workers.map(items, state, |(shingles, lookup, spare), (piece, mut out)| {
+    workers.map(items, state, |(shingles, lookup, spare), (piece, (shared, sampled))| {
+        let mut out = shared.iter_mut().zip(sampled);
         let mut pairs = &pairs[piece];
         while let Some(&(left, right)) = pairs.first() {
             let lefts = pairs.iter().take_while(|pair| pair.0 == left).count();
             let rights = pairs.iter().take_while(|pair| pair.1 == right).count();
             let (one, run) = if lefts >= rights { (left, lefts) } else { (right, rights) };
             lookup.build(shingles.set(normal.checked(one, spare)?, shingle, cancel));
-            for (pair, out) in pairs[..run].iter().zip(&mut *out) {
+            for (pair, (shared, sampled)) in pairs[..run].iter().zip(&mut out) {
                 let other = if lefts >= rights { pair.1 } else { pair.0 };
                 let form = normal.checked(other, spare)?;
-                *out = lookup.count(shingles.set(form, shingle, cancel));
+                let found = lookup.count(shingles.set(form, shingle, cancel), largest);
+                (*shared, *sampled) = (found.all, found.sampled);
                 if cancel.is_set() {
                     return Err(Error::Cancelled);
                 }
             }
             pairs = &pairs[run..];
-            out = &mut out[run..];
         }
         Ok(())
     })?;

@@ -1,6 +1,6 @@
 //! Bytes of many texts: as arguments, and as results whose memory is used again.
 
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::{Element, PyBuffer};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
@@ -17,6 +17,7 @@ pub(super) struct Made(Values);
 enum Values {
     Bytes(Vec<u8>),
     Hashes(Vec<u64>),
+    Samples(Vec<u32>),
 }
 
 impl Values {
@@ -24,6 +25,7 @@ impl Values {
         match self {
             Values::Bytes(bytes) => bytes,
             Values::Hashes(hashes) => bytes_of(hashes),
+            Values::Samples(values) => bytes_of(values),
         }
     }
 }
@@ -53,6 +55,7 @@ impl Drop for Made {
         match &mut self.0 {
             Values::Bytes(bytes) => spare::BYTES.give_back(std::mem::take(bytes)),
             Values::Hashes(hashes) => spare::HASHES.give_back(std::mem::take(hashes)),
+            Values::Samples(values) => spare::VALUES.give_back(std::mem::take(values)),
         }
     }
 }
@@ -125,11 +128,20 @@ pub(super) fn texts(
 /// The hashes as one array, and their offsets.
 pub(super) fn hashes(py: Python<'_>, hashes: Lists<u64>) -> PyResult<(Array<'_>, Array<'_>)> {
     let ends = offsets(py, &[&hashes])?;
-    let all = made(py, Values::Hashes(hashes.values))?;
-    Ok((py.import("numpy")?.call_method1("frombuffer", (all, "uint64"))?, ends))
+    Ok((array(py, Values::Hashes(hashes.values), "uint64")?, ends))
 }
 
-fn bytes_of(hashes: &[u64]) -> &[u8] {
+/// The values of samples as one array, and their offsets.
+pub(super) fn samples(py: Python<'_>, samples: Lists<u32>) -> PyResult<(Array<'_>, Array<'_>)> {
+    let ends = offsets(py, &[&samples])?;
+    Ok((array(py, Values::Samples(samples.values), "uint32")?, ends))
+}
+
+fn array<'py>(py: Python<'py>, values: Values, dtype: &str) -> PyResult<Array<'py>> {
+    py.import("numpy")?.call_method1("frombuffer", (made(py, values)?, dtype))
+}
+
+fn bytes_of<T: Element>(numbers: &[T]) -> &[u8] {
     // SAFETY: any number is so many bytes.
-    unsafe { std::slice::from_raw_parts(hashes.as_ptr().cast(), size_of_val(hashes)) }
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }

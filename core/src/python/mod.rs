@@ -17,6 +17,7 @@ use self::convert::*;
 use crate::exact;
 use crate::forms::Forms;
 use crate::minhash::Permutations;
+use crate::sample;
 use crate::simd::Level;
 use crate::sketch::{self, Columns, Settings};
 use crate::spare;
@@ -176,7 +177,7 @@ fn sketch_texts<'py>(
     let permutations = permutations(&a, &b)?;
     let (bands, rows) = layout(bands, rows, permutations.count())?;
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
-    let sample_bits = whole("sample_bits", sample_bits, 0, 63)? as u32;
+    let sample_bits = whole("sample_bits", sample_bits, 0, 32)? as u32;
     let settings = Settings { shingle, permutations, bands, rows, sample_bits, keep_forms };
     let count = texts.count();
     let mut tokens = Column::zeros(py, "uint32", &[count])?;
@@ -193,12 +194,13 @@ fn sketch_texts<'py>(
         sketch::sketch_texts(&texts, settings, columns, &workers, cancel)
     })?;
     let (normal, ends) = blobs::texts(py, forms)?;
-    let (values, sample_ends) = blobs::hashes(py, samples)?;
+    let (values, sample_ends) = blobs::samples(py, samples)?;
     let columns = (tokens.array, shingles.array, digests.array, hashes.array);
     Ok((normal, ends, columns.0, columns.1, columns.2, columns.3, values, sample_ends))
 }
 
 #[pyfunction]
+#[allow(clippy::too_many_arguments)] // the contract's
 fn overlaps<'py>(
     py: Python<'py>,
     normal: Array<'py>,
@@ -206,8 +208,9 @@ fn overlaps<'py>(
     shingle: i64,
     left: Array<'py>,
     right: Array<'py>,
+    sample_bits: i64,
     threads: i64,
-) -> PyResult<Array<'py>> {
+) -> PyResult<(Array<'py>, Array<'py>)> {
     let blob = Blob::new("normal", &normal)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
@@ -223,11 +226,15 @@ fn overlaps<'py>(
     let pairs: Vec<(usize, usize)> = (left.into_iter().zip(right))
         .map(|(left, right)| Ok((index("left", left)?, index("right", right)?)))
         .collect::<PyResult<_>>()?;
+    let largest = sample::largest(whole("sample_bits", sample_bits, 0, 32)? as u32);
     let mut shared = Column::zeros(py, "uint32", &[pairs.len()])?;
-    let column = shared.values();
+    let mut sampled = Column::zeros(py, "uint32", &[pairs.len()])?;
+    let columns = (shared.values(), sampled.values());
     let work = pairs.iter().map(|pair| texts.size(pair.0) + texts.size(pair.1) + 64).sum();
-    run(py, work, |cancel| stages::overlaps(&texts, shingle, &pairs, column, &workers, cancel))?;
-    Ok(shared.array)
+    run(py, work, |cancel| {
+        stages::overlaps(&texts, shingle, &pairs, largest, columns, &workers, cancel)
+    })?;
+    Ok((shared.array, sampled.array))
 }
 
 /// The row of each distinct normal form in keep order, and for each row its rank, -1 without tokens.

@@ -9,6 +9,7 @@ use super::blobs::{self, Blob, Lent};
 use super::convert::*;
 use crate::forms::Forms;
 use crate::records::{self, Fields, Names, Records};
+use crate::sample;
 use crate::search::{self, Bands, Corpus, Rules, Task};
 use crate::spare;
 use crate::stages;
@@ -50,7 +51,7 @@ pub(super) fn greedy<'py>(
     let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
     let (_bands, band_hashes) = borrowed::<u64>("bands", "uint64 array", 1, &bands.0)?;
     let bands = (i64s("bands", &bands.1)?, bands.2);
-    let (_samples, samples) = borrowed::<u64>("samples", "uint64 array", 1, &samples)?;
+    let (_samples, samples) = borrowed::<u32>("samples", "uint32 array", 1, &samples)?;
     let (_ends, sample_offsets) =
         borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
     let count = texts.count();
@@ -75,18 +76,12 @@ pub(super) fn greedy<'py>(
             format!("expected fewer than 2^32 numbers from 0 to {}", count.wrapping_sub(1)),
         ));
     }
-    let sample_bits = whole("sample_bits", sample_bits, 1, 32)? as u32;
-    let fits = |ends: &[i64]| {
-        let sample = &samples[ends[0] as usize..ends[1] as usize];
-        sample.windows(2).all(|pair| pair[0] < pair[1])
-            && sample.last().is_none_or(|&last| last <= u64::MAX >> sample_bits)
-    };
+    let fits = |ends: &[i64]| samples[ends[0] as usize..ends[1] as usize].is_sorted();
     let checked = pieces(count, 1 << 12, |_| 1);
     let check = |piece: Range<usize>| sample_offsets[piece.start..=piece.end].windows(2).all(fits);
     let check = |(): &mut (), piece| if check(piece) { Ok(()) } else { Err(()) };
     if py.detach(|| workers.map(checked, || (), check)).is_err() {
-        let expected = format!("expected ascending hashes below 2^{}", 64 - sample_bits);
-        return Err(bad("samples", expected));
+        return Err(bad("samples", "expected values that ascend in each sample"));
     }
     for (name, share) in [("threshold", Some(threshold)), ("containment", containment)] {
         if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
@@ -107,7 +102,7 @@ pub(super) fn greedy<'py>(
         bands: Bands { hashes: band_hashes, starts: &bands.0, count: bands.1 },
         samples,
         sample_offsets,
-        hash_bits: 64 - sample_bits,
+        largest_sampled: sample::largest(whole("sample_bits", sample_bits, 0, 32)? as u32),
         shingle: whole("shingle", shingle, 1, u32::MAX as usize)?,
         in_files,
     };
@@ -130,6 +125,7 @@ pub(super) fn greedy<'py>(
     };
     spare::BYTES.let_go(); // reading is over, and the search has tables of its own
     spare::HASHES.let_go();
+    spare::VALUES.let_go();
     let found = run_told(py, work, Some(&progress), |cancel| {
         let found = search::greedy(&corpus, &rules, task, &workers, cancel);
         if forms.changed() {

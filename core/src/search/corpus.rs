@@ -56,12 +56,12 @@ pub struct Corpus<'a> {
     pub ranks: &'a [u32],
     /// Band hashes of each row.
     pub bands: Bands<'a>,
-    /// The samples, end to end, ascending in each.
-    pub samples: &'a [u64],
+    /// The values of the samples, end to end, ascending in each, where one may be repeated.
+    pub samples: &'a [u32],
     /// One more than there are rows.
     pub sample_offsets: &'a [i64],
-    /// Sampled hashes are below 2 to this.
-    pub hash_bits: u32,
+    /// Hashes up to this are sampled.
+    pub largest_sampled: u64,
     /// Tokens in a shingle.
     pub shingle: usize,
     /// Whether samples and lines stand in files, of which memory can't hold much.
@@ -86,7 +86,7 @@ impl Corpus<'_> {
         self.bands.of(self.row(rank))
     }
 
-    pub(super) fn sample(&self, rank: usize) -> &[u64] {
+    pub(super) fn sample(&self, rank: usize) -> &[u32] {
         &self.samples[self.span(rank)]
     }
 

@@ -24,15 +24,17 @@ mod verify;
 mod walk;
 
 pub use corpus::{ranks_of, Bands, Corpus, NOBODY};
-pub use rules::{shared_values, Match, Rules};
+pub use rules::{Match, Rules};
 
 use std::ops::Range;
 
+use crate::hash_set::Shared;
 use crate::large_pages::{soon, HereAndThere};
 use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;
 use postings::Postings;
+use rules::shared_values;
 use verify::Verifier;
 use walk::{Neighbour, Neighbours, Since, Walk};
 
@@ -110,8 +112,8 @@ struct Fate {
     compared: usize,
     matches: u64,
     left_out: usize,
-    /// A document before it that wasn't settled, with which it may still be compared, and how many shingles both have.
-    known: Option<(u32, u32)>,
+    /// A document before it that wasn't settled, with which it may still be compared, and what both have.
+    known: Option<(u32, Shared)>,
     /// In a join, where there is no best match: all of them.
     pairs: Vec<Pair>,
 }
@@ -276,7 +278,7 @@ impl Pass<'_> {
             || [rank, other].iter().any(|&rank| verify::is_large(self.corpus, rank))
             || !self.rules.may_beat(size, size, other, kept, &fate.best)
             || !self.task.pairs(rank, other)
-            || !self.is_candidate(rank, beside)
+            || !self.is_candidate(rank, beside, self.seem_shared(rank, other))
         {
             return;
         }
@@ -311,16 +313,19 @@ impl Pass<'_> {
                 let (size, kept) = self.dropped_and_kept(rank, other.rank);
                 if !self.rules.may_beat(most, size, other.rank, kept, &fate.best)
                     || !self.task.pairs(rank, other.rank)
-                    || !self.is_candidate(rank, other)
                 {
                     continue;
                 }
+                let seem_shared = self.seem_shared(rank, other.rank);
+                if !self.is_candidate(rank, other, seem_shared) {
+                    continue;
+                }
+                // Of those that are left out nobody looks whether they are candidates, or only seem so.
                 if fate.compared == self.task.most {
                     fate.left_out += 1;
                     continue;
                 }
-                fate.compared += 1;
-                let shared = match fate.known {
+                let Shared { all: shared, sampled } = match fate.known {
                     Some((known, shared)) if known == other.rank => shared,
                     _ => {
                         let (verifier, scratch) = (&self.verifier, &mut scratch.verify);
@@ -330,6 +335,12 @@ impl Pass<'_> {
                         verifier.shared(self.corpus, other.rank, scratch, self.cancel)
                     }
                 };
+                if sampled as usize != seem_shared
+                    && !self.is_candidate(rank, other, sampled as usize)
+                {
+                    continue;
+                }
+                fate.compared += 1;
                 if let Some(found) = self.rules.matched(shared, size, other.rank, kept) {
                     fate.matches += 1;
                     if self.task.join {
@@ -361,16 +372,21 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a document and a larger one are worth comparing.
-    fn is_candidate(&self, rank: u32, other: Neighbour) -> bool {
+    /// How many sampled hashes two documents share as far as their values tell: not too few, and hardly ever too many.
+    fn seem_shared(&self, rank: u32, other: u32) -> usize {
+        shared_values(self.corpus.sample(rank as usize), self.corpus.sample(other as usize))
+    }
+
+    /// Whether a document and a larger one are worth comparing, if they share so many sampled hashes. With more of
+    /// them in common they are all the more.
+    fn is_candidate(&self, rank: u32, other: Neighbour, shared: usize) -> bool {
         // What is rare leads to some whom no bucket was asked for.
         let beside = other.beside || (other.rare > 0 && self.share_a_band(rank, other.rank));
-        let (left, right) =
-            (self.corpus.sample(rank as usize), self.corpus.sample(other.rank as usize));
-        let shared = shared_values(left, right);
+        let sampled = |rank: u32| self.corpus.sample(rank as usize).len();
+        let (left, right) = (sampled(rank), sampled(other.rank));
         (self.rules.may_be_contained(self.sizes[rank as usize])
-            && shared >= self.rules.contained_floor(left.len()))
-            || (beside && self.rules.passes_screen(left.len(), right.len(), shared))
+            && shared >= self.rules.contained_floor(left))
+            || (beside && self.rules.passes_screen(left, right, shared))
     }
 
     fn share_a_band(&self, rank: u32, other: u32) -> bool {

@@ -12,16 +12,16 @@ use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
 const PIECE: usize = 1 << 12;
-/// Popular hashes that a document of a crowd has in its sample, if no crowded bucket says that it is in one.
+/// Popular values that a document of a crowd has in its sample, if no crowded bucket says that it is in one.
 const HELD: usize = 8;
-/// Bits for each popular hash, most of which are zero.
+/// Bits for each popular value, most of which are zero.
 const BITS: usize = if cfg!(test) { 1 } else { 16 };
 
-/// Sampled hashes that are in two of the first, the middle and the last document of a crowded bucket.
+/// Sampled values that are there twice in the first, the middle and the last document of a crowded bucket.
 pub struct Popular {
     /// Ascending.
-    hashes: Vec<u64>,
-    /// For each value of a hash's leading bits whether one of them has it.
+    values: Vec<u32>,
+    /// For each number that a value's leading bits can be whether one of them has it.
     marks: Vec<u64>,
     shift: u32,
 }
@@ -29,35 +29,35 @@ pub struct Popular {
 impl Popular {
     /// Of the buckets that are crowded by their sizes.
     pub fn new(corpus: &Corpus, buckets: &Keys, sizes: &[u32], crowd: usize) -> Popular {
-        let mut looked_at: BTreeMap<u32, (u32, Vec<u64>)> = BTreeMap::new();
+        let mut looked_at: BTreeMap<u32, (u32, Vec<u32>)> = BTreeMap::new();
         for rank in 0..corpus.count() {
             for &bucket in buckets.of(rank as u32) {
                 let size = sizes[bucket as usize];
                 if size as usize > crowd {
-                    let (at, values) = looked_at.entry(bucket).or_default();
+                    let (at, held) = looked_at.entry(bucket).or_default();
                     if [0, size / 2, size - 1].contains(at) {
-                        values.extend(corpus.sample(rank));
+                        held.extend(corpus.sample(rank));
                     }
                     *at += 1;
                 }
             }
         }
-        let mut hashes = Vec::new();
-        for (_, mut values) in looked_at.into_values() {
-            values.sort_unstable();
-            let same = values.chunk_by(|left, right| left == right).filter(|same| same.len() > 1);
-            hashes.extend(same.map(|same| same[0]));
+        let mut values = Vec::new();
+        for (_, mut held) in looked_at.into_values() {
+            held.sort_unstable();
+            let same = held.chunk_by(|left, right| left == right).filter(|same| same.len() > 1);
+            values.extend(same.map(|same| same[0]));
         }
-        hashes.sort_unstable();
-        hashes.dedup();
-        let room = (BITS * hashes.len()).next_power_of_two().clamp(1 << 6, 1 << 26);
-        let shift = corpus.hash_bits - room.trailing_zeros();
+        values.sort_unstable();
+        values.dedup();
+        let room = (BITS * values.len()).next_power_of_two().clamp(1 << 6, 1 << 26);
+        let shift = u32::BITS - room.trailing_zeros();
         let mut marks = vec![0; room / 64];
-        for &hash in &hashes {
-            let bit = (hash >> shift) as usize;
+        for &value in &values {
+            let bit = (value >> shift) as usize;
             marks[bit / 64] |= 1 << (bit % 64);
         }
-        Popular { hashes, marks, shift }
+        Popular { values, marks, shift }
     }
 
     /// For each rank whether the document holds so many of them that it is in a crowd. Nobody is if no more than
@@ -99,16 +99,16 @@ impl Popular {
         Ok(crowded)
     }
 
-    /// How many of a sample's hashes are popular.
-    fn count(&self, sample: &[u64], marked: &mut Vec<u64>) -> usize {
+    /// How many of a sample's values are popular.
+    fn count(&self, sample: &[u32], marked: &mut Vec<u32>) -> usize {
         // No branches: nobody can predict them.
         marked.resize(marked.len().max(sample.len()), 0);
         let mut count = 0;
-        for &hash in sample {
-            let bit = (hash >> self.shift) as usize;
-            marked[count] = hash;
+        for &value in sample {
+            let bit = (value >> self.shift) as usize;
+            marked[count] = value;
             count += (self.marks[bit / 64] >> (bit % 64) & 1) as usize;
         }
-        marked[..count].iter().filter(|hash| self.hashes.binary_search(hash).is_ok()).count()
+        marked[..count].iter().filter(|value| self.values.binary_search(value).is_ok()).count()
     }
 }

@@ -1,9 +1,13 @@
 //! The prefix filter on samples: which smaller documents have most of their sample in a given one.
 //!
-//! Of a document's sample of m hashes at least o must be in the larger one's, so of any m - o + q of
+//! Of a document's sample of m values at least o must be in the larger one's, so of any m - o + q of
 //! them at least q are. Those are posted, the rarest first, since rare ones are shared with few; a
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
+//!
+//! Nor is one where a value is repeated. Say that the first of equal values, the second and so on are different ones: then
+//! samples are sets, of which the above holds, and they share as many as `shared_values` counts. Here such values have
+//! one number and stand in a list as often as they are held, so a posting is hit by all that it would be hit by then, or more.
 
 use std::ops::Range;
 
@@ -16,19 +20,19 @@ use crate::threads::{Cancel, Workers};
 /// Postings of a document that must be hit before it is tested in full.
 const HITS: usize = 3;
 
-/// Bits for each posted hash: of those that aren't posted one in sixteen has a bit that is marked.
+/// Bits for each posted value: of those that aren't posted one in sixteen has a bit that is marked.
 const BITS: usize = if cfg!(test) { 1 } else { 8 };
 
-/// The posted hashes: who posted which, and who holds which.
+/// The posted values: who posted which, and who holds which.
 pub struct Postings {
-    /// Posted hashes that a larger document must hold; 0 for a document that posted nothing.
+    /// Posted values that a larger document must hold; 0 for a document that posted nothing.
     needed: Vec<u8>,
     posted: Keys,
     held: Keys,
 }
 
 impl Postings {
-    /// Posts the rarest hashes of every document that may be contained in another.
+    /// Posts the rarest values of every document that may be contained in another.
     pub fn new(
         corpus: &Corpus,
         rules: &Rules,
@@ -38,7 +42,7 @@ impl Postings {
         let rarity = Rarity::new(corpus, workers, cancel)?;
         let parts = post(corpus, rules, &rarity, workers, cancel)?;
         let posted = parts.iter().map(|part| &part.posted[..]);
-        let marks = Marks::new(posted, BITS, corpus.hash_bits);
+        let marks = Marks::new(posted, BITS);
         let order = rarity.order();
         let mut needed = vec![0; corpus.count()];
         let sizes = parts.iter().flat_map(|part| &part.sizes);
@@ -55,17 +59,17 @@ impl Postings {
         })
     }
 
-    /// Posted hashes of this document that a larger one must hold; 0 if it posted nothing.
+    /// Posted values of this document that a larger one must hold; 0 if it posted nothing.
     pub fn needed(&self, rank: u32) -> usize {
         usize::from(self.needed[rank as usize])
     }
 
-    /// The hashes that each document posted.
+    /// The values that each document posted.
     pub fn posted(&self) -> &Keys {
         &self.posted
     }
 
-    /// The posted hashes that each document holds.
+    /// The posted values that each document holds.
     pub fn held(&self) -> &Keys {
         &self.held
     }
@@ -73,14 +77,14 @@ impl Postings {
 
 /// What the documents of a piece post.
 struct Part {
-    /// How many hashes each posts.
+    /// How many values each posts.
     sizes: Vec<u32>,
-    posted: Vec<u64>,
-    /// For each hash of their samples whether another document may hold it, as `Holders::next` says it.
+    posted: Vec<u32>,
+    /// For each value of their samples whether another document may hold it, as `Holders::next` says it.
     others: Vec<u64>,
 }
 
-/// Posts the rarest hashes, piece by piece.
+/// Posts the rarest values, piece by piece.
 fn post(
     corpus: &Corpus,
     rules: &Rules,
@@ -102,7 +106,7 @@ fn post(
     })
 }
 
-/// The numbers of the hashes that each document posted, and of those posted ones that it holds.
+/// The numbers of the values that each document posted, and of those posted ones that it holds.
 fn numbered(
     corpus: &Corpus,
     rarity: &Rarity,
@@ -135,7 +139,7 @@ fn numbered(
 }
 
 /// Those values that have a bit, of which there are 64 in a word.
-fn marked<'a>(values: &'a [u64], bits: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+fn marked<'a>(values: &'a [u32], bits: &'a [u64]) -> impl Iterator<Item = u32> + 'a {
     values.chunks(64).zip(bits).flat_map(|(values, &bits)| {
         let rest = |&bits: &u64| Some(bits & (bits - 1)).filter(|&bits| bits > 0);
         let left = std::iter::successors(Some(bits).filter(|&bits| bits > 0), rest);
@@ -147,12 +151,12 @@ fn marked<'a>(values: &'a [u64], bits: &'a [u64]) -> impl Iterator<Item = u64> +
 #[derive(Default)]
 struct Posting {
     counts: Vec<u8>,
-    /// For each shared hash how many hold it, and in the lower half its place in the sample.
+    /// For each shared value how many hold it, and in the lower half its place in the sample.
     rarest: Vec<u64>,
 }
 
 impl Posting {
-    /// Adds the next document, which posts nothing if too few of its hashes occur anywhere else.
+    /// Adds the next document, which posts nothing if too few of its values occur anywhere else.
     fn post(
         &mut self,
         corpus: &Corpus,
@@ -171,12 +175,12 @@ impl Posting {
         part.sizes.push((part.posted.len() - posts) as u32);
     }
 
-    /// Posts enough of a sample's hashes, `shared` of which occur elsewhere, unless those are fewer than `floor`.
-    fn rarest(&mut self, sample: &[u64], floor: usize, shared: usize, posted: &mut Vec<u64>) {
+    /// Posts enough of a sample's values, `shared` of which occur elsewhere, unless those are fewer than `floor`.
+    fn rarest(&mut self, sample: &[u32], floor: usize, shared: usize, posted: &mut Vec<u32>) {
         if shared < floor {
             return;
         }
-        // Hashes that it alone holds come first among the rarest, and need no posting.
+        // Values that it alone holds come first among the rarest, and need no posting.
         let alone = sample.len() - shared;
         let hits = HITS.min(floor);
         let count = (sample.len().saturating_sub(floor) + hits).saturating_sub(alone).min(shared);

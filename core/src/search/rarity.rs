@@ -1,4 +1,4 @@
-//! How many documents hold each sampled hash.
+//! How many documents hold each sampled value.
 
 use std::ops::Range;
 use std::slice::Iter;
@@ -11,23 +11,23 @@ use crate::threads::{pieces, Cancel, Workers};
 
 /// Counters of a table, as a power of two: as many as 16 bits tell apart, so that they stay in a core's own cache.
 const TABLE: u32 = if cfg!(test) { 4 } else { 16 };
-/// Tables whose hashes are taken out of the samples at once: so many places to write to are no trouble.
+/// Tables whose values are taken out of the samples at once: so many places to write to are no trouble.
 const TABLES: usize = if cfg!(test) { 8 } else { 256 };
 /// Counters of all those tables.
 const STRETCH: usize = TABLES << TABLE;
 /// Tables handed to a thread at a time.
 const SOME: usize = if cfg!(test) { 3 } else { 16 };
-/// Sampled hashes handed to a thread at a time, or a part of them all if that is more.
+/// Sampled values handed to a thread at a time, or a part of them all if that is more.
 const PIECE: (usize, usize) = if cfg!(test) { (50, 8) } else { (1 << 18, 128) };
-/// Documents between the one whose hashes are looked at and the one whose hashes are asked for.
+/// Documents between the one whose values are looked at and the one whose values are asked for.
 const AHEAD: usize = 12;
 
-/// How many documents hold each sampled hash: counted by some of its bits, and no further than 255.
+/// How many documents hold each sampled value: counted by some of its bits, and no further than 255.
 ///
-/// Two hashes may share a counter, so a count can be too high. That makes an order of rarity a
-/// little worse and changes speed alone. It is never 1 for a hash that is held twice.
+/// Two values may share a counter, so a count can be too high. That makes an order of rarity a
+/// little worse and changes speed alone. It is never 1 for a value that is there twice, be it in one sample.
 pub struct Rarity {
-    /// Sampled hashes with the same bits above these share a counter.
+    /// Sampled values with the same bits above these share a counter.
     shift: u32,
     order: Vec<u32>,
     pieces: Vec<Range<usize>>,
@@ -37,20 +37,20 @@ pub struct Rarity {
 enum Counts {
     /// By counter.
     All(Vec<u8>),
-    /// For each piece and each stretch of counters, table by table, as the hashes come.
+    /// For each piece and each stretch of counters, table by table, as the values come.
     Told(Vec<Vec<Told>>),
 }
 
 impl Rarity {
     /// Counts the samples of all documents.
     ///
-    /// One table of all counters would be far larger than the caches, and every hash a wait for memory. So the counters
+    /// One table of all counters would be far larger than the caches, and every value a wait for memory. So the counters
     /// of a piece of documents are sorted by table, then each table's are counted and replaced by what came out,
     /// and whoever goes through the piece again finds the counts in that order.
     pub fn new(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Rarity, Cancelled> {
         let all = corpus.samples.len();
         let counters = (2 * all).next_power_of_two().clamp(1 << 13, 1 << 32);
-        let shift = corpus.hash_bits - counters.trailing_zeros();
+        let shift = u32::BITS - counters.trailing_zeros();
         let order: Vec<u32> = corpus.ranks.iter().copied().filter(|&rank| rank != NOBODY).collect();
         let size = PIECE.0.max(all / PIECE.1);
         let pieces = pieces(order.len(), size, |at| corpus.span(order[at] as usize).len() + 1);
@@ -102,15 +102,15 @@ fn in_one_table(
         if cancel.is_set() {
             return Err(Cancelled);
         }
-        for &hash in ranks.iter().flat_map(|&rank| corpus.sample(rank as usize)) {
-            let counter = &mut table[(hash >> shift) as usize];
+        for &value in ranks.iter().flat_map(|&rank| corpus.sample(rank as usize)) {
+            let counter = &mut table[(value >> shift) as usize];
             *counter = counter.saturating_add(1);
         }
     }
     Ok(table)
 }
 
-/// How many documents hold the hashes of a piece, which is gone through once.
+/// How many documents hold the values of a piece, which is gone through once.
 pub struct Holders<'a> {
     rarity: &'a Rarity,
     /// For each table what is still to come.
@@ -118,20 +118,20 @@ pub struct Holders<'a> {
 }
 
 impl Holders<'_> {
-    /// For each hash of the next document's sample, how many documents hold it; and a bit for each, 64 in a word, that
+    /// For each value of the next document's sample, how many documents hold it; and a bit for each, 64 in a word, that
     /// says whether others do.
-    pub fn next(&mut self, sample: &[u64], counts: &mut Vec<u8>, others: &mut Vec<u64>) {
+    pub fn next(&mut self, sample: &[u32], counts: &mut Vec<u8>, others: &mut Vec<u64>) {
         let shift = self.rarity.shift;
         counts.resize(sample.len(), 0);
         match &self.rarity.counts {
             Counts::All(table) => {
-                for (hash, count) in sample.iter().zip(&mut *counts) {
-                    *count = table[(hash >> shift) as usize];
+                for (value, count) in sample.iter().zip(&mut *counts) {
+                    *count = table[(value >> shift) as usize];
                 }
             }
             Counts::Told(_) => {
-                for (hash, count) in sample.iter().zip(&mut *counts) {
-                    let told = self.tables[(hash >> shift) as usize >> TABLE].next();
+                for (value, count) in sample.iter().zip(&mut *counts) {
+                    let told = self.tables[(value >> shift) as usize >> TABLE].next();
                     *count = told.expect("as many as were taken out").load(Ordering::Relaxed);
                 }
             }
@@ -170,9 +170,9 @@ impl Told {
     }
 }
 
-/// Counts the hashes of a stretch of counters, and says of each what came out.
+/// Counts the values of a stretch of counters, and says of each what came out.
 fn count(
-    samples: &[u64],
+    samples: &[u32],
     parts: &mut [Part],
     stretch: Range<usize>,
     shift: u32,
@@ -215,16 +215,16 @@ impl Part {
         Part { left, counters: Vec::new(), told: Vec::new() }
     }
 
-    /// Takes the hashes below the counter `end` out of the samples, and sorts their counters by table. Samples are
+    /// Takes the values below the counter `end` out of the samples, and sorts their counters by table. Samples are
     /// ascending, so each document goes on where it stopped.
-    fn take_out(&mut self, samples: &[u64], end: usize, shift: u32, tables: &mut [Vec<u16>]) {
+    fn take_out(&mut self, samples: &[u32], end: usize, shift: u32, tables: &mut [Vec<u16>]) {
         tables.iter_mut().for_each(Vec::clear);
         for document in 0..self.left.len() {
             self.ask_for(samples, document + AHEAD);
             let left = &mut self.left[document];
             let mut taken = 0;
-            for &hash in &samples[left.clone()] {
-                let counter = (hash >> shift) as usize;
+            for &value in &samples[left.clone()] {
+                let counter = (value >> shift) as usize;
                 if counter >= end {
                     break;
                 }
@@ -238,7 +238,7 @@ impl Part {
         let mut ends = Vec::with_capacity(TABLES);
         for table in tables {
             self.counters.extend_from_slice(table);
-            ends.push(u32::try_from(self.counters.len()).expect("a part of all hashes"));
+            ends.push(u32::try_from(self.counters.len()).expect("a part of all values"));
         }
         let counts = self.counters.iter().map(|_| AtomicU8::new(0)).collect();
         self.told.push(Told { counts, ends });
@@ -254,16 +254,16 @@ impl Part {
     /// Fetches what stands where a document goes on. It is far from where the one before stopped, and
     /// where that is can't be guessed.
     #[inline(always)]
-    fn ask_for(&self, samples: &[u64], document: usize) {
+    fn ask_for(&self, samples: &[u32], document: usize) {
         if let Some(left) = self.left.get(document) {
-            (0..3).for_each(|line| prefetch(samples, left.start + 8 * line));
+            (0..2).for_each(|line| prefetch(samples, left.start + 16 * line));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use super::super::{ranks_of, Bands};
     use super::*;
@@ -271,18 +271,18 @@ mod tests {
     use crate::testing::Random;
     use crate::texts::{Source, Texts};
 
-    const HASH_BITS: u32 = 20;
-
-    /// Samples of which some hashes are held by many, and some documents hold none.
-    fn some_samples(random: &mut Random, count: usize) -> Vec<BTreeSet<u64>> {
-        let popular: Vec<u64> = (0..40).map(|_| random.next() >> (64 - HASH_BITS)).collect();
+    /// Samples of which some values are held by many, or more than once by one, and some documents hold none.
+    fn some_samples(random: &mut Random, count: usize) -> Vec<Vec<u32>> {
+        let popular: Vec<u32> = (0..40).map(|_| random.next() as u32).collect();
         let sample = |random: &mut Random| {
             let size = [0, 1, 20, 64, 150][random.below(5)];
             let own = (0..size).map(|_| match random.below(3) {
                 0 => popular[random.below(popular.len())],
-                _ => random.next() >> (64 - HASH_BITS),
+                _ => random.next() as u32,
             });
-            own.collect()
+            let mut sample: Vec<u32> = own.collect();
+            sample.sort_unstable();
+            sample
         };
         (0..count).map(|_| sample(random)).collect()
     }
@@ -292,7 +292,7 @@ mod tests {
         let mut random = Random::new(9);
         for count in [0, 1, 3, 60, 700] {
             let samples = some_samples(&mut random, count);
-            let values: Vec<u64> = samples.iter().flatten().copied().collect();
+            let values: Vec<u32> = samples.iter().flatten().copied().collect();
             let mut offsets = vec![0i64];
             samples
                 .iter()
@@ -301,10 +301,10 @@ mod tests {
             let mut rows: Vec<i64> = (0..count as i64).filter(|_| random.below(9) > 0).collect();
             (0..rows.len()).for_each(|at| rows.swap(at, random.below(at + 1)));
             let counters = (2 * values.len()).next_power_of_two().max(1 << 13);
-            let counter = |hash: u64| hash >> (HASH_BITS - counters.trailing_zeros());
-            let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
-            for hash in rows.iter().flat_map(|&row| &samples[row as usize]) {
-                *expected.entry(counter(*hash)).or_default() += 1;
+            let counter = |value: u32| value >> (32 - counters.trailing_zeros());
+            let mut expected: BTreeMap<u32, u64> = BTreeMap::new();
+            for value in rows.iter().flat_map(|&row| &samples[row as usize]) {
+                *expected.entry(counter(*value)).or_default() += 1;
             }
             let no_text = vec![0i64; count + 1];
             let forms = Forms::new(Texts::new(Source::Fixed(b""), &no_text).unwrap(), None);
@@ -317,7 +317,7 @@ mod tests {
                     bands: Bands { hashes: &[], starts: &[0], count: 0 },
                     samples: &values,
                     sample_offsets: &offsets,
-                    hash_bits: HASH_BITS,
+                    largest_sampled: u64::MAX,
                     shingle: 5,
                     in_files,
                 };
@@ -332,7 +332,7 @@ mod tests {
                         let sample = corpus.sample(rank as usize);
                         let (mut counts, mut others) = (vec![7], Vec::new());
                         holders.next(sample, &mut counts, &mut others);
-                        let held = |hash: &u64| expected[&counter(*hash)].min(255) as u8;
+                        let held = |value: &u32| expected[&counter(*value)].min(255) as u8;
                         assert!(counts.iter().copied().eq(sample.iter().map(held)));
                         let bit = |at: usize| others[at / 64] >> (at % 64) & 1 == 1;
                         assert!(counts.iter().enumerate().all(|(at, &held)| bit(at) == (held > 1)));

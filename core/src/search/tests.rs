@@ -24,11 +24,12 @@ struct Sketched {
     bands: Vec<u64>,
     /// Where the batches of `bands` begin.
     batches: Vec<i64>,
-    samples: Vec<u64>,
+    samples: Vec<u32>,
     sample_offsets: Vec<i64>,
 }
 
-fn sketched(texts: &[String]) -> Sketched {
+/// Of the values in the samples only the first bits are kept, so many: the fewer, the more often two hashes have one.
+fn sketched(texts: &[String], sample_bits: u32, value_bits: u32) -> Sketched {
     let n = texts.len();
     let blob = texts.concat().into_bytes();
     let mut offsets = vec![0i64];
@@ -46,7 +47,7 @@ fn sketched(texts: &[String]) -> Sketched {
         permutations: Permutations::new(&a, &b).unwrap(),
         bands: BANDS,
         rows: ROWS,
-        sample_bits: 1,
+        sample_bits,
         keep_forms: true,
     };
     let columns = Columns {
@@ -58,7 +59,8 @@ fn sketched(texts: &[String]) -> Sketched {
     let source = Texts::new(Source::Fixed(&blob), &offsets).unwrap();
     let workers = Workers::new(1).unwrap();
     let (_, lists) = sketch_texts(&source, settings, columns, &workers, &Cancel::new()).unwrap();
-    let (samples, mut sample_offsets) = (lists.values, vec![0i64]);
+    let (mut samples, mut sample_offsets) = (lists.values, vec![0i64]);
+    samples.iter_mut().for_each(|value| *value = *value >> (32 - value_bits) << (32 - value_bits));
     for size in lists.sizes {
         sample_offsets.push(sample_offsets[sample_offsets.len() - 1] + size as i64);
     }
@@ -134,21 +136,32 @@ fn some_pages(random: &mut Random) -> Vec<String> {
     texts.into_iter().collect()
 }
 
+/// The shingle hashes of each rank.
+fn hash_sets(corpus: &Corpus, texts: &[String]) -> Vec<BTreeSet<u64>> {
+    let mut shingles = Shingles::new(Level::detect());
+    (0..corpus.count())
+        .map(|rank| {
+            let text = texts[corpus.row(rank)].as_bytes();
+            shingles.set(text, 2, &Cancel::new()).iter().copied().collect()
+        })
+        .collect()
+}
+
 /// How many shingles a document shares with a larger one at the very most: all of its own, or, if both
 /// are in crowds, those that are common there and the rare ones that both hold.
-fn most_shared(
+fn most_shared<'a>(
     corpus: &Corpus,
-    texts: &[String],
+    sets: &'a [BTreeSet<u64>],
     rules: &Rules,
     crowd: usize,
-) -> impl Fn(usize, usize) -> u32 {
+) -> impl Fn(usize, usize) -> u32 + 'a {
     let in_bucket = |rank: usize, band| {
         (0..corpus.count())
             .filter(|&x| band_hash(corpus, x, band) == band_hash(corpus, rank, band))
             .collect::<Vec<usize>>()
     };
     let mut crowded = vec![false; corpus.count()];
-    let mut popular = BTreeSet::new();
+    let mut popular: BTreeSet<u32> = BTreeSet::new();
     for (rank, band) in
         (0..corpus.count()).flat_map(|rank| (0..BANDS).map(move |band| (rank, band)))
     {
@@ -160,16 +173,13 @@ fn most_shared(
             }
             let three =
                 BTreeSet::from([0, bucket.len() / 2, bucket.len() - 1].map(|at| bucket[at]));
-            for hash in three.iter().flat_map(|&rank| corpus.sample(rank)) {
-                let holders = three.iter().filter(|&&rank| corpus.sample(rank).contains(hash));
-                if holders.count() > 1 {
-                    popular.insert(*hash);
-                }
-            }
+            let values = || three.iter().flat_map(|&rank| corpus.sample(rank));
+            popular
+                .extend(values().filter(|&one| values().filter(|&other| other == one).count() > 1));
         }
     }
     let held =
-        |rank: usize| corpus.sample(rank).iter().filter(|hash| popular.contains(hash)).count();
+        |rank: usize| corpus.sample(rank).iter().filter(|value| popular.contains(value)).count();
     let seems_contained = |&rank: &usize| {
         rules.may_be_contained(corpus.size(rank))
             && held(rank) >= rules.contained_floor(corpus.sample(rank).len())
@@ -177,13 +187,6 @@ fn most_shared(
     if (0..corpus.count()).filter(seems_contained).count() > crowd {
         (0..corpus.count()).for_each(|rank| crowded[rank] |= held(rank) >= 8);
     }
-    let sets: Vec<BTreeSet<u64>> = (0..corpus.count())
-        .map(|rank| {
-            let text = texts[corpus.row(rank)].as_bytes();
-            let mut shingles = Shingles::new(Level::detect());
-            shingles.set(text, 2, &Cancel::new()).iter().copied().collect()
-        })
-        .collect();
     let few = (4 * crowded.iter().filter(|crowded| **crowded).count() / crowd).clamp(3, 20);
     let in_crowds = sets.iter().zip(&crowded).filter(|(_, crowded)| **crowded);
     let all: Vec<u64> = in_crowds.flat_map(|(set, _)| set.iter().copied()).collect();
@@ -214,15 +217,17 @@ fn most_shared(
     }
 }
 
-/// Everything by its definition; if `all`, every candidate is compared.
+/// Everything by its definition; if `all`, every candidate is compared. And how many pairs are no candidates though their
+/// samples make them seem so, and would match or not.
 fn brute_force(
     corpus: &Corpus,
     texts: &[String],
+    hashes: &[BTreeSet<u64>],
     rules: &Rules,
     task: Task,
     all: bool,
     most_shared: impl Fn(usize, usize) -> u32,
-) -> Outcome {
+) -> (Outcome, [usize; 2]) {
     let sets: Vec<BTreeSet<Vec<&str>>> = (0..corpus.count())
         .map(|rank| {
             let words: Vec<&str> = texts[corpus.row(rank)].split(' ').collect();
@@ -233,7 +238,16 @@ fn brute_force(
             }
         })
         .collect();
-    let mut outcome = Outcome::default();
+    let sampled = |hash: &&u64| **hash <= corpus.largest_sampled;
+    let sizes: Vec<usize> = hashes.iter().map(|set| set.iter().filter(sampled).count()).collect();
+    let is_candidate = |rank: usize, other: usize, shared: usize| {
+        let band =
+            (0..BANDS).any(|band| band_hash(corpus, rank, band) == band_hash(corpus, other, band));
+        (band && rules.passes_screen(sizes[rank], sizes[other], shared))
+            || (rules.may_be_contained(corpus.size(rank))
+                && shared >= rules.contained_floor(sizes[rank]))
+    };
+    let (mut outcome, mut refuted) = (Outcome::default(), [0; 2]);
     let mut kept: Vec<usize> = Vec::new();
     for rank in 0..corpus.count() {
         let matched = |other: usize, shared: u32| {
@@ -247,7 +261,7 @@ fn brute_force(
         for &other in &kept {
             let at_most = matched(other, most_shared(rank, other));
             let may_beat = at_most.is_some_and(|most| best.is_none_or(|best| most.beats(&best)));
-            if !(all || may_beat) || !is_candidate(corpus, rules, rank, other) {
+            if !(all || may_beat) || !is_candidate(rank, other, seem_shared(corpus, rank, other)) {
                 continue;
             }
             if rank < task.protected
@@ -259,9 +273,14 @@ fn brute_force(
                 left_out += usize::from(compared + left_out < 10 * task.most);
                 continue;
             }
-            compared += 1;
             let shared = sets[rank].intersection(&sets[other]).count() as u32;
             let found = matched(other, shared);
+            let in_samples = hashes[rank].intersection(&hashes[other]).filter(sampled).count();
+            if !is_candidate(rank, other, in_samples) {
+                refuted[usize::from(found.is_none())] += 1;
+                continue;
+            }
+            compared += 1;
             outcome.matches += u64::from(found.is_some());
             if !task.join {
                 best = [best, found].into_iter().flatten().reduce(
@@ -287,26 +306,31 @@ fn brute_force(
             kept.push(rank);
         }
     }
-    outcome
+    (outcome, refuted)
 }
 
-fn is_candidate(corpus: &Corpus, rules: &Rules, rank: usize, other: usize) -> bool {
-    let (left, right) = (corpus.sample(rank), corpus.sample(other));
-    let shared = left.iter().filter(|hash| right.contains(hash)).count();
-    let band =
-        (0..BANDS).any(|band| band_hash(corpus, rank, band) == band_hash(corpus, other, band));
-    (band && rules.passes_screen(left.len(), right.len(), shared))
-        || (rules.may_be_contained(corpus.size(rank))
-            && shared >= rules.contained_floor(left.len()))
+/// What the values of two samples say that they share: each as often as it is in both.
+fn seem_shared(corpus: &Corpus, rank: usize, other: usize) -> usize {
+    let mut left: BTreeMap<u32, usize> = BTreeMap::new();
+    corpus.sample(rank).iter().for_each(|&value| *left.entry(value).or_default() += 1);
+    let found = corpus.sample(other).iter().filter(|value| match left.get_mut(value) {
+        Some(times) if *times > 0 => {
+            *times -= 1;
+            true
+        }
+        _ => false,
+    });
+    found.count()
 }
 
 #[test]
 fn equals_brute_force() {
     let mut random = Random::new(7);
-    let (mut matches, mut joined, mut left_out, mut spared) = (0, 0, 0, 0);
+    let (mut matches, mut joined, mut left_out, mut spared, mut refuted) = (0, 0, 0, 0, [0; 2]);
     for round in 0..400 {
         let texts = if round % 4 == 3 { some_pages(&mut random) } else { some_texts(&mut random) };
-        let mut columns = sketched(&texts);
+        let (sample_bits, value_bits) = ([1, 4][random.below(2)], [32, 8, 4, 1][random.below(4)]);
+        let mut columns = sketched(&texts, sample_bits, value_bits);
         let join = random.below(3) == 0;
         let drawn = if random.below(3) > 0 { 0 } else { random.below(texts.len()) };
         let protected: BTreeSet<usize> = (0..drawn).map(|_| random.below(texts.len())).collect();
@@ -327,7 +351,7 @@ fn equals_brute_force() {
             bands: Bands { hashes: &columns.bands, starts: &columns.batches, count: BANDS },
             samples: &columns.samples,
             sample_offsets: &columns.sample_offsets,
-            hash_bits: 63,
+            largest_sampled: (1 << (64 - sample_bits)) - 1,
             shingle: 2,
             in_files: random.below(2) == 0,
         };
@@ -343,10 +367,14 @@ fn equals_brute_force() {
             join,
             sides: &sides,
         };
-        let most_shared = most_shared(&corpus, &texts, &rules, task.crowd);
-        let expected = brute_force(&corpus, &texts, &rules, task, false, most_shared);
+        let hashes = hash_sets(&corpus, &texts);
+        let most_shared = most_shared(&corpus, &hashes, &rules, task.crowd);
+        let force = |task, all, most_shared: &dyn Fn(usize, usize) -> u32| {
+            brute_force(&corpus, &texts, &hashes, &rules, task, all, most_shared)
+        };
+        let (expected, seeming) = force(task, false, &most_shared);
         // What is not compared changes nothing: the same comes out if all is, unless the bound was used.
-        let all = brute_force(&corpus, &texts, &rules, Task { most: 1000, ..task }, true, |_, _| 0);
+        let (all, _) = force(Task { most: 1000, ..task }, true, &|_, _| 0);
         if expected.left_out == 0 {
             let decided = (&expected.keeper, &expected.shared, &expected.pairs);
             assert_eq!(decided, (&all.keeper, &all.shared, &all.pairs), "round {round}");
@@ -360,9 +388,11 @@ fn equals_brute_force() {
         matches += expected.matches;
         joined += expected.pairs.len();
         left_out += expected.left_out;
+        (0..2).for_each(|kind| refuted[kind] += seeming[kind]);
     }
     assert!(
         matches > 1000 && joined > 1000 && left_out > 100 && spared > 1000,
         "the corpora are too easy: {matches}, {joined}, {left_out}, {spared}"
     );
+    assert!(refuted[0] > 30 && refuted[1] > 1000, "values are too seldom equal: {refuted:?}");
 }

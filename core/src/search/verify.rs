@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Corpus;
 use crate::forms::Spare;
-use crate::hash_set::Lookup;
+use crate::hash_set::{Lookup, Shared};
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::threads::Cancel;
@@ -92,20 +92,21 @@ impl Verifier {
         }
     }
 
-    /// How many shingles the loaded document and the kept one share.
+    /// How many shingles the loaded document and the kept one share, and sampled ones.
     pub fn shared(
         &self,
         corpus: &Corpus,
         kept: u32,
         scratch: &mut Scratch,
         cancel: &Cancel,
-    ) -> u32 {
+    ) -> Shared {
+        let largest = corpus.largest_sampled;
         let large = is_large(corpus, kept);
         if let Some(set) = if large { self.recall_large(kept) } else { self.recall(kept) } {
             return if large && set.len() <= LARGE {
-                scratch.loaded.count_ascending(&set)
+                scratch.loaded.count_ascending(&set, largest)
             } else {
-                scratch.loaded.count(&set)
+                scratch.loaded.count(&set, largest)
             };
         }
         scratch.large |= large;
@@ -113,14 +114,14 @@ impl Verifier {
         let set = scratch.shingles.set(form, corpus.shingle, cancel);
         // A set that was cut short by cancelling must not stay.
         if cancel.is_set() {
-            return 0;
+            return Shared::default();
         }
         if large {
             self.remember_large(kept, set);
         } else {
             self.remember(kept, set);
         }
-        scratch.loaded.count(set)
+        scratch.loaded.count(set, largest)
     }
 
     fn recall(&self, kept: u32) -> Option<Arc<[u64]>> {
