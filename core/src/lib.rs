@@ -3,6 +3,9 @@
 //!
 //! Only `python` knows of Python; the rest is plain Rust over slices.
 
+#[cfg(all(has_avx512, target_arch = "x86_64"))]
+#[allow(clippy::incompatible_msrv)] // build.rs sets has_avx512 only where the compiler has these
+mod ascending;
 mod ascii;
 mod chars;
 pub mod digest;
