@@ -4,33 +4,59 @@
 //! or of two, so samples seem to share more than they do, never less; how many sampled hashes a pair really
 //! shares is counted where all of their hashes are at hand (`hash_set::Lookup`).
 
+#[cfg(all(has_avx512, target_arch = "x86_64"))]
+use crate::ascending;
+use crate::hash_set::Sorter;
 use crate::simd::Level;
+use crate::threads::Cancel;
 
 /// The largest hash that is sampled: all below 2^(64 - bits) are, and bits is at most 32.
 pub fn largest(bits: u32) -> u64 {
     u64::MAX >> bits
 }
 
-/// The values of the sampled hashes, in their order: the first 32 of the 64 - `bits` bits that a sampled hash may have.
-pub fn values<'a>(
+/// The buffers of one thread.
+pub struct Sampler {
     level: Level,
-    hashes: &[u64],
-    bits: u32,
-    buffer: &'a mut Vec<u32>,
-) -> &'a mut [u32] {
-    let mut count = 0;
-    for part in hashes.chunks(1 << 14) {
-        if buffer.len() < count + part.len() {
-            buffer.resize(count + count / 2 + part.len(), 0);
-        }
-        count += match level {
+    values: Vec<u32>,
+    sorter: Sorter<u32>,
+}
+
+impl Sampler {
+    /// Buffers for a CPU with these instructions.
+    pub fn new(level: Level) -> Sampler {
+        Sampler { level, values: Vec::new(), sorter: Sorter::default() }
+    }
+
+    /// Of each sampled hash the first 32 of the 64 - `bits` bits that it may have, ascending. If cancelled, they mean
+    /// nothing.
+    pub fn sample(&mut self, hashes: &[u64], bits: u32, cancel: &Cancel) -> &[u32] {
+        let count = self.take_out(hashes, bits);
+        match self.level {
             // SAFETY: Level::detect found these instructions.
             #[cfg(all(has_avx512, target_arch = "x86_64"))]
-            Level::Avx512 => unsafe { avx512::some_values(part, bits, &mut buffer[count..]) },
-            _ => some_values(part, bits, &mut buffer[count..]),
-        };
+            Level::Avx512 if unsafe { ascending::sort(&mut self.values, count) } => (),
+            _ => self.sorter.sort(&mut self.values[..count], cancel),
+        }
+        &self.values[..count]
     }
-    &mut buffer[..count]
+
+    /// Puts the values in front, in the order of their hashes; returns how many.
+    fn take_out(&mut self, hashes: &[u64], bits: u32) -> usize {
+        let (values, mut count) = (&mut self.values, 0);
+        for part in hashes.chunks(1 << 14) {
+            if values.len() < count + part.len() {
+                values.resize(count + count / 2 + part.len(), 0);
+            }
+            count += match self.level {
+                // SAFETY: Level::detect found these instructions.
+                #[cfg(all(has_avx512, target_arch = "x86_64"))]
+                Level::Avx512 => unsafe { avx512::some_values(part, bits, &mut values[count..]) },
+                _ => some_values(part, bits, &mut values[count..]),
+            };
+        }
+        count
+    }
 }
 
 /// Writes the values to `out`, where there is room for those of all hashes; returns how many. A branch on
@@ -90,8 +116,8 @@ mod tests {
     #[test]
     fn samples_of_all_levels() {
         let mut random = Random::new(7);
-        let mut buffer = Vec::new();
-        for size in (0..50).chain([1 << 14, (1 << 14) + 9, 40_000]) {
+        let mut samplers: Vec<Sampler> = Level::available().into_iter().map(Sampler::new).collect();
+        for size in (0..50).chain([100, 1200, 1 << 14, (1 << 14) + 9, 40_000]) {
             let mut set: Vec<u64> = (0..size).map(|_| random.next()).collect();
             for bits in [0, 1, 2, 31, 32] {
                 let end = 1u128 << (64 - bits);
@@ -99,10 +125,16 @@ mod tests {
                     (set[0], set[1]) = ((end - 1) as u64, (end % (1 << 64)) as u64);
                 }
                 let sampled = set.iter().filter(|&&hash| u128::from(hash) < end);
-                let expected: Vec<u32> =
+                let mut expected: Vec<u32> =
                     sampled.map(|&hash| (u128::from(hash) * (1 << 32) / end) as u32).collect();
-                for level in Level::available() {
-                    assert_eq!(values(level, &set, bits, &mut buffer), expected, "{level:?}");
+                for sampler in &mut samplers {
+                    let count = sampler.take_out(&set, bits);
+                    assert_eq!(sampler.values[..count], expected, "{:?}", sampler.level);
+                }
+                expected.sort_unstable();
+                for sampler in &mut samplers {
+                    let found = sampler.sample(&set, bits, &Cancel::new()).to_vec();
+                    assert_eq!(found, expected, "{:?}", sampler.level);
                 }
             }
         }

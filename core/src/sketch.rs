@@ -1,10 +1,9 @@
 //! Everything a scan keeps of a text, in one pass while the text is in the cache.
 
 use crate::digest;
-use crate::hash_set::Sorter;
 use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
-use crate::sample;
+use crate::sample::Sampler;
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::spare;
@@ -90,12 +89,10 @@ pub fn sketch_texts(
 /// The buffers of one thread.
 struct Sketcher<'a> {
     settings: Settings<'a>,
-    level: Level,
     normalizer: Normalizer,
     shingles: Shingles,
-    sorter: Sorter<u32>,
+    sampler: Sampler,
     copy: Vec<u8>,
-    sample: Vec<u32>,
     sketch: Vec<u32>,
     bytes: Vec<u8>,
 }
@@ -105,12 +102,10 @@ impl<'a> Sketcher<'a> {
         let level = Level::detect();
         Sketcher {
             settings,
-            level,
             normalizer: Normalizer::new(level),
             shingles: Shingles::new(level),
-            sorter: Sorter::default(),
+            sampler: Sampler::new(level),
             copy: Vec::new(),
-            sample: Vec::new(),
             sketch: vec![0; settings.permutations.count()],
             bytes: Vec::new(),
         }
@@ -138,9 +133,7 @@ impl<'a> Sketcher<'a> {
         forms.push(if settings.keep_forms { form } else { &[] }, cancel);
         digest.copy_from_slice(&digest::halves(form, cancel));
         minhash::band_hashes(&self.sketch, settings.rows, &mut self.bytes, bands);
-        let sampled = sample::values(self.level, set, settings.sample_bits, &mut self.sample);
-        self.sorter.sort(sampled, cancel);
-        samples.push(sampled, cancel);
+        samples.push(self.sampler.sample(set, settings.sample_bits, cancel), cancel);
         let shingles = set.len();
         if cancel.is_set() {
             return Err(Error::Cancelled);
