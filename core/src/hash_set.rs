@@ -1,4 +1,4 @@
-//! Sets of 64-bit hashes: leaving out doubles, sorting, and counting what two sets share.
+//! Sets of 64-bit hashes: leaving out doubles, and sorting.
 //!
 //! The hashes are XXH3's, spread evenly, so their own bits choose the place in a table. Someone who
 //! plants texts with chosen hashes can make this slower, not wrong.
@@ -176,116 +176,12 @@ fn insertion_sort<T: Number>(hashes: &mut [T]) {
     }
 }
 
-/// What two sets share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shared {
-    /// How many hashes.
-    pub all: u32,
-    /// How many of those are sampled.
-    pub sampled: u32,
-}
-
-impl Shared {
-    /// From the sum of what `tally` gives for each hash.
-    fn of(tallied: u64) -> Shared {
-        Shared { all: tallied as u32, sampled: (tallied >> 32) as u32 }
-    }
-}
-
-/// What a hash adds, if it was found: both counts in one number, so that they are one addition.
-#[inline]
-fn tally(found: bool, hash: u64, largest: u64) -> u64 {
-    u64::from(found & (hash <= largest)) << 32 | u64::from(found)
-}
-
-/// One set, built once, against which many others are counted.
-#[derive(Default)]
-pub struct Lookup {
-    /// The set, from place 1 on.
-    hashes: Vec<u64>,
-    /// The place of a hash there, 0 if free, in a table with open addressing.
-    table: Vec<u32>,
-    waiting: Vec<u64>,
-}
-
-impl Lookup {
-    /// Makes this the set of `hashes`, which are distinct.
-    pub fn build(&mut self, hashes: &[u64]) {
-        assert!(u32::try_from(hashes.len()).is_ok(), "more hashes than 32 bits can count");
-        self.hashes.clear();
-        self.hashes.push(0);
-        self.hashes.extend_from_slice(hashes);
-        self.table.clear();
-        // At most a quarter full: so one look is enough for most.
-        self.table.resize((hashes.len() * 4).next_power_of_two().max(4), 0);
-        for (number, &hash) in (1..).zip(hashes) {
-            let free = self.places(hash).find(|&at| self.table[at] == 0).unwrap_or_default();
-            self.table[free] = number;
-        }
-    }
-
-    /// How many hashes of the set are among `hashes`, which are distinct; those up to `largest` are sampled.
-    pub fn count(&mut self, hashes: &[u64], largest: u64) -> Shared {
-        if self.waiting.len() <= hashes.len() {
-            self.waiting.resize(hashes.len() + 1, 0);
-        }
-        let (mut shared, mut waiting) = (0, 0);
-        let mask = self.table.len() - 1;
-        // No branches: whether a hash is in the set nobody can predict.
-        for &hash in hashes {
-            let number = self.table[(hash >> 32) as usize & mask];
-            let same = self.hashes[number as usize] == hash;
-            shared += tally(same & (number != 0), hash, largest);
-            self.waiting[waiting] = hash;
-            waiting += usize::from(!same & (number != 0));
-        }
-        let waiting = self.waiting[..waiting].iter();
-        Shared::of(waiting.fold(shared, |sum, &hash| sum + tally(self.has(hash), hash, largest)))
-    }
-
-    /// The same for a long ascending list: looks each hash of this set up in it.
-    pub fn count_ascending(&self, hashes: &[u64], largest: u64) -> Shared {
-        let tallied = self.hashes[1..].iter().map(|&hash| {
-            let found = hashes.binary_search(&hash).is_ok();
-            tally(found, hash, largest)
-        });
-        Shared::of(tallied.sum())
-    }
-
-    fn has(&self, hash: u64) -> bool {
-        let found = self.places(hash).map(|at| self.table[at] as usize);
-        let mut held = found.take_while(|&number| number != 0);
-        held.any(|number| self.hashes[number] == hash)
-    }
-
-    /// The places where a hash may be, one after another, without end. Chosen hashes could make one
-    /// long run of places; the step, from other bits, and odd, so that it comes to every place, makes
-    /// that harder than finding 64 equal bits.
-    #[inline]
-    fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let (mask, step) = (self.table.len() - 1, hash as usize | 1);
-        let first = (hash >> 32) as usize & mask;
-        std::iter::successors(Some(first), move |at| Some(at.wrapping_add(step) & mask))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::testing::Random;
-
-    fn some_hashes(random: &mut Random, n: usize) -> Vec<u64> {
-        let spread = [0, 1, 40, 62][random.below(4)];
-        let double = random.below(4) + 1;
-        let mut hashes: Vec<u64> = (0..n).map(|_| random.next() >> spread).collect();
-        for _ in 0..n / double {
-            let (from, to) = (random.below(n), random.below(n));
-            hashes[to] = hashes[from];
-        }
-        hashes
-    }
+    use crate::testing::{some_hashes, Random};
 
     #[test]
     fn distinct_and_sorted() {
@@ -319,10 +215,6 @@ mod tests {
                 assert!(found.into_iter().eq((0..distinct).map(|i| (i << 40) | 77)));
             }
         }
-        let mut lookup = Lookup::default();
-        lookup.build(&same[..500]);
-        let sampled = same[..500].iter().filter(|&&hash| hash <= same[200]).count() as u32;
-        assert_eq!(lookup.count(&same[100..600], same[200]), Shared { all: 500, sampled });
         Sorter::default().sort(&mut same, &cancel);
         assert!(same.is_sorted());
     }
@@ -332,35 +224,5 @@ mod tests {
         let cancel = Cancel::new();
         assert_eq!(Distinct::default().of(&mut vec![0], &cancel), [0]);
         assert_eq!(Distinct::default().of(&mut vec![5, 0, 5, 0], &cancel).len(), 2);
-        let mut lookup = Lookup::default();
-        for (set, shared) in [(&[7, 0][..], 1), (&[7], 0), (&[], 0)] {
-            lookup.build(set);
-            let expected = Shared { all: shared, sampled: shared };
-            assert_eq!(lookup.count(&[0, 1], 0), expected);
-            assert_eq!(lookup.count_ascending(&[0, 1], 0), expected);
-        }
-    }
-
-    #[test]
-    fn shared_hashes() {
-        let mut random = Random::new(4);
-        let mut lookup = Lookup::default();
-        for _ in 0..300 {
-            let n = random.below(300);
-            let left = BTreeSet::from_iter(some_hashes(&mut random, n));
-            lookup.build(&left.iter().rev().copied().collect::<Vec<_>>());
-            for _ in 0..5 {
-                let n = random.below(300) + 1;
-                let mut right = BTreeSet::from_iter(some_hashes(&mut random, n));
-                right.extend(left.iter().copied().filter(|_| n % 3 > 0));
-                let largest = *random.pick(&right.iter().collect::<Vec<_>>());
-                let shared: Vec<u64> = right.intersection(&left).copied().collect();
-                let sampled = shared.iter().filter(|&&hash| hash <= largest).count() as u32;
-                let expected = Shared { all: shared.len() as u32, sampled };
-                let right: Vec<u64> = right.into_iter().collect();
-                assert_eq!(lookup.count(&right, largest), expected);
-                assert_eq!(lookup.count_ascending(&right, largest), expected);
-            }
-        }
     }
 }

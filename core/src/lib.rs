@@ -16,6 +16,7 @@ mod hash_set;
 mod json;
 mod large_pages;
 pub mod lines;
+mod lookup;
 mod lowering;
 pub mod minhash;
 pub mod normalize;

@@ -2,7 +2,7 @@
 //!
 //! That is enough to find whom to compare with, at half the memory. Two hashes may have the same 32 bits, of one document
 //! or of two, so samples seem to share more than they do, never less; how many sampled hashes a pair really
-//! shares is counted where all of their hashes are at hand (`hash_set::Lookup`).
+//! shares is counted where all of their hashes are at hand (`lookup::Lookup`).
 
 #[cfg(all(has_avx512, target_arch = "x86_64"))]
 use crate::ascending;

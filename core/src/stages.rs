@@ -4,7 +4,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::digest;
-use crate::hash_set::{Lookup, Sorter};
+use crate::hash_set::Sorter;
+use crate::lookup::Lookup;
 use crate::minhash::{self, Permutations};
 use crate::normalize::Normalizer;
 use crate::shingles::Shingles;
@@ -256,7 +257,8 @@ pub fn overlaps(
         normal.size(pairs[i].0).min(normal.size(pairs[i].1)) + 64
     });
     let outs = rows(shared, &pieces, 1).into_iter().zip(rows(sampled, &pieces, 1));
-    let state = || (Shingles::new(Level::detect()), Lookup::default(), Vec::new());
+    let level = Level::detect();
+    let state = || (Shingles::new(level), Lookup::new(level), Vec::new());
     let items = pieces.into_iter().zip(outs).collect();
     workers.map(items, state, |(shingles, lookup, spare), (piece, (shared, sampled))| {
         let mut out = shared.iter_mut().zip(sampled);

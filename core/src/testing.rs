@@ -26,3 +26,15 @@ impl Random {
         from[self.below(from.len())]
     }
 }
+
+/// Hashes of which some are doubles.
+pub fn some_hashes(random: &mut Random, n: usize) -> Vec<u64> {
+    let spread = [0, 1, 40, 62][random.below(4)];
+    let double = random.below(4) + 1;
+    let mut hashes: Vec<u64> = (0..n).map(|_| random.next() >> spread).collect();
+    for _ in 0..n / double {
+        let (from, to) = (random.below(n), random.below(n));
+        hashes[to] = hashes[from];
+    }
+    hashes
+}

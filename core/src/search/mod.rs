@@ -28,8 +28,8 @@ pub use rules::{Match, Rules};
 
 use std::ops::Range;
 
-use crate::hash_set::Shared;
 use crate::large_pages::{soon, HereAndThere};
+use crate::lookup::Shared;
 use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Corpus;
 use crate::forms::Spare;
-use crate::hash_set::{Lookup, Shared};
+use crate::lookup::{Lookup, Shared};
 use crate::shingles::Shingles;
 use crate::simd::Level;
 use crate::threads::Cancel;
@@ -44,9 +44,10 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Scratch {
+        let level = Level::detect();
         Scratch {
-            shingles: Shingles::new(Level::detect()),
-            loaded: Lookup::default(),
+            shingles: Shingles::new(level),
+            loaded: Lookup::new(level),
             spare: Spare::default(),
             large: false,
         }
