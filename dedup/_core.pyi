@@ -125,7 +125,7 @@ def lines_of(
     layouts: Sequence[Sequence[bytes | int]],
     columns: Sequence[tuple[str, Sequence[Any]]],
     threads: int,
-) -> bytes | None:
+) -> list[memoryview] | None:
     """Lines from columns; see `dedup._kernels.LinesOf`."""
 
 def read_records(

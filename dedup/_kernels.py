@@ -80,7 +80,7 @@ class ReadRecords(Protocol):
 
 
 class LinesOf(Protocol):
-    """Makes lines of text, each of the layout with its number in ``kinds``.
+    """Makes lines of text, each of the layout with its number in ``kinds``, end to end in pieces of whole lines.
 
     A layout is a sequence of words, which stand there as they are, and of numbers of columns. A column has a value for
     each line, and is its kind and what it is made of: ``("whole", [int64[n]])``; ``("share", [float64[n]])``, from 0 to
@@ -97,7 +97,7 @@ class LinesOf(Protocol):
         columns: Sequence[tuple[str, Sequence[Any]]],
         *,
         threads: int,
-    ) -> bytes | None: ...
+    ) -> list[memoryview] | None: ...
 
 
 class GreedyPass(Protocol):

@@ -136,7 +136,7 @@ class NativeKernel:
         columns: Sequence[tuple[str, Sequence[Any]]],
         *,
         threads: int,
-    ) -> bytes | None:
+    ) -> list[memoryview] | None:
         return _core.lines_of(kinds, layouts, columns, threads)
 
 

@@ -108,8 +108,10 @@ class ClusterColumns:
         scores = Scores(self.scores.relation[first], self.scores.jaccard[first], self.scores.containment[first])
         return replace(self, sizes=np.minimum(self.sizes, most), dropped=self.dropped[first], scores=scores)
 
-    def lines(self, lines_of: LinesOf, spots: SpotColumns, tokens: U32, shingles: U32, *, threads: int) -> bytes | None:
-        """All lines, end to end; None if some need more care than the kernel takes.
+    def lines(
+        self, lines_of: LinesOf, spots: SpotColumns, tokens: U32, shingles: U32, *, threads: int
+    ) -> list[memoryview] | None:
+        """All lines, some at a time; None if some need more care than the kernel takes.
 
         Args:
             lines_of: of the kernel.

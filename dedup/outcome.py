@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup._arrays import I64, U32, Bools
+from dedup._arrays import I64, U32, Bools, Buffer
 from dedup._kernels import Kernel
 from dedup.catalog import Catalog, Spot
 from dedup.cluster_columns import RELATIONS, ClusterColumns, Groups, Scores
@@ -70,7 +70,7 @@ class Outcome:
         mask: Bools = self.kept_rows == np.arange(len(self.catalog))
         return mask
 
-    @property
+    @cached_property
     def dropped(self) -> I64:
         """Rows of the dropped documents, ascending."""
         return np.flatnonzero(~self.kept)
@@ -131,14 +131,14 @@ class Outcome:
         """The same as records of a result file, each cluster followed by its drops."""
         return chain.from_iterable(map(self._records_of, self._parts()))
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self) -> Iterator[Buffer]:
         """The same as lines of a result file, some at a time."""
         for part in self._parts():
             lines = self._natively(part)
             if lines is None:
                 yield from map(encode_line, self._records_of(part))
             else:
-                yield lines
+                yield from lines
 
     def _records_of(self, part: ClusterColumns) -> Iterator[dict[str, Any]]:
         drops = zip(
@@ -167,7 +167,7 @@ class Outcome:
                     "containment": containment,
                 }
 
-    def _natively(self, part: ClusterColumns) -> bytes | None:
+    def _natively(self, part: ClusterColumns) -> list[memoryview] | None:
         """The lines of `_records_of`, made by the kernel; None if it makes none, or if some need more care."""
         if self.kernel is None or self.kernel.lines_of is None or self.settings.keep in TIMED:
             return None

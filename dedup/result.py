@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup._arrays import I64
+from dedup._arrays import I64, Buffer
 from dedup._version import __version__
 from dedup.catalog import Catalog
 from dedup.intake import Held
@@ -112,7 +112,7 @@ class Result:
 
     def dropped_rows(self) -> I64:
         """The dropped documents as their places in the order of reading, from 0, ascending."""
-        return self._outcome.dropped
+        return self._outcome.dropped.copy()
 
     @property
     def empty_ids(self) -> list[str]:
@@ -193,9 +193,9 @@ class Result:
     def lines(self) -> Iterator[bytes]:
         """The result file, line by line, newlines included."""
         for block in self.blocks():
-            yield from block.splitlines(keepends=True)
+            yield from bytes(block).splitlines(keepends=True)
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[Buffer]:
         """The result file, some lines at a time."""
         yield from map(encode_line, self._before())
         yield from self._outcome.lines()
@@ -207,7 +207,7 @@ class Result:
         Raises:
             OutputError: it can't be written.
         """
-        write_lines(self.blocks(), path)
+        write_lines(self.blocks(), path, beside=self._outcome.threads > 1)
 
     def to_arrow(self) -> pa.Table:
         """A table with a row for each document, in the order they were read.

@@ -13,11 +13,14 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any, BinaryIO, NoReturn
 
 import orjson
 
+from dedup._arrays import Buffer
+from dedup.beside import behind
 from dedup.errors import OutputError
 from dedup.model import id_key
 from dedup.readers.names import shown, to_name
@@ -89,31 +92,46 @@ def write_records(records: Iterable[dict[str, Any]], target: str | os.PathLike[s
     write_lines(map(encode_line, records), target)
 
 
-def write_lines(lines: Iterable[bytes], target: str | os.PathLike[str] | BinaryIO) -> None:
+def write_lines(lines: Iterable[Buffer], target: str | os.PathLike[str] | BinaryIO, *, beside: bool = False) -> None:
     """Write lines, some at a time, to a file that is replaced as a whole or to an open stream.
+
+    Args:
+        beside: a file is written in a thread of its own, beside the making of the next lines.
 
     Raises:
         OutputError: it can't be written.
     """
     if isinstance(target, (str, os.PathLike)):
         with atomic_writer(target) as file:
-            file.writelines(lines)
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                behind(_blocks(lines), partial(_write_out, file), wanted=beside)
+            else:  # nobody knows how long a pipe takes, and a thread that waits can't be interrupted
+                file.writelines(lines)
     else:
-        _in_blocks(lines, target)
+        for block in _blocks(lines):
+            target.write(b"".join(block))
+        target.flush()
 
 
-def _in_blocks(lines: Iterable[bytes], stream: BinaryIO) -> None:
-    """Few large writes: a stream may be a pipe without a buffer."""
-    block: list[bytes] = []
+def _write_out(file: BinaryIO, lines: list[Buffer]) -> None:
+    """Write lines, and have the system begin to bring them to the disk: in the end that is waited for."""
+    first = file.tell()
+    file.writelines(lines)
+    with suppress(AttributeError, OSError):  # a hint, which not every system takes
+        os.posix_fadvise(file.fileno(), first, file.tell() - first, os.POSIX_FADV_DONTNEED)
+
+
+def _blocks(lines: Iterable[Buffer]) -> Iterator[list[Buffer]]:
+    """Some lines at a time: few large writes, for a stream may be a pipe without a buffer."""
+    block: list[Buffer] = []
     size = 0
     for line in lines:
         block.append(line)
         size += len(line)
         if size >= _BLOCK:
-            stream.write(b"".join(block))
+            yield block
             block, size = [], 0
-    stream.write(b"".join(block))
-    stream.flush()
+    yield block
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from dedup.errors import OutputError
 from dedup.model import Reason
 from dedup.readers.formats import is_unfinished
-from dedup.writers import atomic_writer, encode_line, write_records
+from dedup.writers import _Reporting, atomic_writer, encode_line, write_lines, write_records
 
 pytestmark = pytest.mark.once
 
@@ -88,7 +89,36 @@ def test_lines_to_a_stream_and_to_a_file(tmp_path: Path) -> None:
     write_records(iter(records), stream)
     assert stream.getvalue() == expected
     write_records(iter(records), tmp_path / "out")
-    assert (tmp_path / "out").read_bytes() == expected
+    write_lines(map(encode_line, records), tmp_path / "beside", beside=True)
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "beside").read_bytes() == expected
+
+
+@pytest.mark.once
+def test_a_file_is_written_beside_the_making_of_lines_and_a_pipe_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that waits for a pipe's reader couldn't be interrupted."""
+    begun, writing = threading.Event(), set()
+    write = _Reporting.write
+
+    def noted(file: _Reporting, data: Any) -> int:
+        writing.add(threading.current_thread() is threading.main_thread())
+        begun.set()
+        return write(file, data)
+
+    def lines(*, wait: bool) -> Iterator[bytes]:
+        yield b"x" * (2 << 20)
+        assert not wait or begun.wait(60), "the first are written while the next are made"
+        yield b"y" * (2 << 20)
+
+    monkeypatch.setattr(_Reporting, "write", noted)
+    write_lines(lines(wait=True), tmp_path / "out", beside=True)
+    assert False in writing
+    assert (tmp_path / "out").read_bytes() == b"x" * (2 << 20) + b"y" * (2 << 20)
+    for target, beside in ((tmp_path / "out", False), (Path(os.devnull), True)):
+        writing.clear()
+        write_lines(lines(wait=False), target, beside=beside)
+        assert writing == {True}
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -177,8 +207,9 @@ def test_the_last_steps_may_fail(
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["out"])
 
 
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("limit", [0, 1, 1 << 20, (3 << 20) + 5])
-def test_any_write_may_fail(tmp_path: Path, limit: int) -> None:
+def test_any_write_may_fail(tmp_path: Path, limit: int, beside: bool) -> None:
     resource = pytest.importorskip("resource")
     path = tmp_path / "out"
     path.write_bytes(b"old")
@@ -186,7 +217,7 @@ def test_any_write_may_fail(tmp_path: Path, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         with pytest.raises(OutputError, match=r"File too large\nChoose a file system or a limit"):
-            write_records(({"text": "x" * 100_000} for _ in range(50)), path)
+            write_lines((encode_line({"text": "x" * 100_000}) for _ in range(50)), path, beside=beside)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["out"])

@@ -6,11 +6,14 @@
 use std::io::Write;
 use std::ops::Range;
 
+use crate::spare;
 use crate::texts::Error;
 use crate::threads::{Cancel, Workers};
 
 /// Lines handed to a thread at a time.
-const PIECE: usize = 1 << 12;
+const PIECE: usize = 1 << 10;
+/// Bytes that most lines have at most.
+const MOST: usize = 384;
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// Bytes of a digest.
 pub const DIGEST: usize = 16;
@@ -60,7 +63,7 @@ pub fn lines(
             if cancel.is_set() {
                 return Err(Error::Cancelled);
             }
-            let mut out = Vec::with_capacity(piece.len() * 256);
+            let mut out = spare::BYTES.take(piece.len() * MOST);
             let written = piece.into_iter().try_for_each(|line| {
                 layouts[usize::from(kinds[line])].iter().try_for_each(|part| match part {
                     Part::Words(words) => {

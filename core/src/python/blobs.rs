@@ -116,6 +116,11 @@ impl Lent {
     }
 }
 
+/// These bytes.
+pub(super) fn bytes(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyMemoryView>> {
+    made(py, Values::Bytes(bytes))
+}
+
 /// The texts end to end, and their offsets.
 pub(super) fn texts(
     py: Python<'_>,

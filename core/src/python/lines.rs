@@ -1,9 +1,9 @@
 //! Lines from columns of numpy.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 
-use super::blobs::Lent;
+use super::blobs::{self, Lent};
 use super::convert::*;
 use crate::lines::{self, Column, Part, DIGEST};
 
@@ -85,7 +85,7 @@ pub(super) fn lines_of<'py>(
     layouts: Vec<Vec<GivenPart<'py>>>,
     columns: Vec<GivenColumn<'py>>,
     threads: i64,
-) -> PyResult<Option<Bound<'py, PyBytes>>> {
+) -> PyResult<Option<Vec<Bound<'py, PyMemoryView>>>> {
     let (kinds, workers) = (copied::<u8>("kinds", "uint8 array", 1, &kinds)?.0, workers(threads)?);
     let values = columns.iter().map(Values::new).collect::<PyResult<Vec<_>>>()?;
     let columns =
@@ -105,5 +105,7 @@ pub(super) fn lines_of<'py>(
     let bytes = kinds.len().saturating_mul(256);
     let found =
         run(py, bytes, |cancel| lines::lines(&kinds, &layouts, &columns, &workers, cancel))?;
-    Ok(found.map(|pieces| PyBytes::new(py, &pieces.concat())))
+    found
+        .map(|pieces| pieces.into_iter().map(|piece| blobs::bytes(py, piece)).collect())
+        .transpose()
 }
