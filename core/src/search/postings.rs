@@ -15,6 +15,7 @@ use super::lists::{Keys, Parts};
 use super::marks::Marks;
 use super::rarity::{Holders, Rarity};
 use super::{Cancelled, Corpus, Rules};
+use crate::simd::Level;
 use crate::threads::{Cancel, Workers};
 
 /// Postings of a document that must be hit before it is tested in full.
@@ -115,11 +116,11 @@ fn numbered(
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<(Parts<u32>, Parts<u32>), Cancelled> {
-    let items = parts.into_iter().zip(rarity.pieces()).collect();
+    let (level, items) = (Level::detect(), parts.into_iter().zip(rarity.pieces()).collect());
     let found = workers.map(items, Vec::new, |hits, (part, piece): (Part, &Range<usize>)| {
         let Part { sizes, posted, others } = part;
         let mut own = Vec::with_capacity(posted.len());
-        marks.find(posted.iter().copied(), posted.len(), hits, &mut own);
+        marks.number_all(&posted, &mut own);
         let (mut held, mut counts, mut others) = (Vec::new(), Vec::new(), &others[..]);
         for &rank in &rarity.order()[piece.clone()] {
             let sample = corpus.sample(rank as usize);
@@ -127,7 +128,7 @@ fn numbered(
             others = rest;
             let before = held.len();
             // What no other holds, no other posted.
-            marks.find(marked(sample, bits), sample.len(), hits, &mut held);
+            marks.find(level, sample, bits, hits, &mut held);
             counts.push((held.len() - before) as u32);
         }
         if cancel.is_set() {
@@ -136,15 +137,6 @@ fn numbered(
         Ok(((sizes, own), (counts, held)))
     })?;
     Ok(found.into_iter().unzip())
-}
-
-/// Those values that have a bit, of which there are 64 in a word.
-fn marked<'a>(values: &'a [u32], bits: &'a [u64]) -> impl Iterator<Item = u32> + 'a {
-    values.chunks(64).zip(bits).flat_map(|(values, &bits)| {
-        let rest = |&bits: &u64| Some(bits & (bits - 1)).filter(|&bits| bits > 0);
-        let left = std::iter::successors(Some(bits).filter(|&bits| bits > 0), rest);
-        left.map(|bits| values[bits.trailing_zeros() as usize])
-    })
 }
 
 /// A thread's buffers.
