@@ -133,14 +133,15 @@ class Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bands:
-    """The band hashes of n texts, batch after batch, and in each batch band after band.
+    """The band hashes of m texts, batch after batch, and in each batch band after band.
 
     The search takes one band of all texts after another. In files that is a few large pieces for each band.
     """
 
-    values: U64  # uint64[n * bands]
-    starts: I64  # the text with which each batch begins; in the end n
+    values: U64  # uint64[m * bands]
+    starts: I64  # the text with which each batch begins; in the end m
     count: int  # bands
+    places: I64 | None = None  # int64[n], which of the m each of n texts is; None: the texts are those
 
     @classmethod
     def of(cls, hashes: U64) -> Bands:
@@ -149,7 +150,9 @@ class Bands:
         return cls(np.ascontiguousarray(hashes.T).reshape(-1), np.array([0, texts]), bands)
 
     def take(self, rows: I64) -> U64:
-        """uint64[r, bands]: the hashes of these rows."""
+        """uint64[r, bands]: the hashes of these rows, which have some."""
+        if self.places is not None:
+            rows = self.places[rows]
         batch = np.searchsorted(self.starts, rows, side="right") - 1
         first = self.starts[batch]
         size = self.starts[batch + 1] - first
@@ -159,7 +162,11 @@ class Bands:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
-    """What is kept of n texts between reading and verifying. Row i of every column is text i."""
+    """What is kept of n texts between reading and verifying. Row i of every column is text i.
+
+    A text whose normal form another one has may have no sketch: no shingles are counted then, its sample is empty, and
+    it has no band hashes.
+    """
 
     normal: Texts  # an empty one where it isn't kept
     tokens: U32  # uint32[n], tokens of the normal form

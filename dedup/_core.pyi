@@ -42,6 +42,11 @@ def minhash(hashes: U64, offsets: I64, a: U32, b: U32, threads: int) -> U32:
 def band_hashes(sketch: U32, bands: int, rows: int, threads: int) -> U64:
     """uint64[n, bands]: XXH3-64 of the band's `rows` values (little-endian), the band's number as seed."""
 
+class Seen:
+    """Which normal forms were there before, as far as their digests say; in at most about so many bytes."""
+
+    def __init__(self, room: int) -> None: ...
+
 def sketch_texts(
     blob: Buffer,
     offsets: I64,
@@ -53,12 +58,15 @@ def sketch_texts(
     sample_bits: int,
     keep_forms: bool,
     threads: int,
+    seen: Seen | None,
 ) -> tuple[memoryview, I64, U32, U32, U64, U64, U32, I64]:
     """All of the above in one pass, without keeping the full sets.
 
     (normal forms, their offsets, tokens uint32[n], distinct shingles uint32[n], exact digests
     uint64[n, 2], band hashes uint64[bands, n], samples (of each hash below 2**(64 - sample_bits) the first 32 bits
     that it may have, ascending), their offsets). Without ``keep_forms`` every normal form is returned empty.
+    A text whose normal form is empty or was ``seen`` before gets no sketch: 0 shingles, no sample, and its band hashes
+    are left out: those of the m others are the first bands * m values.
     """
 
 def overlaps(
@@ -77,8 +85,10 @@ def collapse(
     protected: NDArray[np.uint8] | None,
     threads: int,
     again: Places | None,
-) -> tuple[I64, I64] | None:
-    """(row of each distinct normal form in keep order, rank of each row's); see `dedup._kernels.Kernel.collapse`.
+) -> tuple[I64, I64, I64] | None:
+    """(row of each distinct normal form in keep order, a row of each with a sketch, rank of each row's).
+
+    See `dedup._kernels.Kernel.collapse`.
 
     The columns but for ``normal`` and ``offsets`` are borrowed for the call. Normal forms that are empty are made
     ``again`` from where their documents stand; None if one of these is not what it was.
@@ -89,7 +99,7 @@ def greedy(
     offsets: I64,
     rows: I64,
     shingles: U32,
-    bands: tuple[U64, I64, int],
+    bands: tuple[U64, I64, int, I64 | None],
     samples: U32,
     sample_offsets: I64,
     sample_bits: int,
@@ -112,8 +122,8 @@ def greedy(
     (rank kept for each rank, shingles shared with it, [candidates, matches, documents with more
     candidates than may be compared, comparisons left out], [later rank, earlier rank, shingles
     shared] of each pair of a join); see `dedup.cluster.greedy_pass`.
-    ``shingles``, ``bands`` (the fields of `dedup._arrays.Bands`), ``samples`` and ``sample_offsets`` are
-    columns over all rows; they and ``rows`` are borrowed for the call: nobody may write to them
+    ``shingles``, ``bands`` (the fields of `dedup._arrays.Bands`, but only the places of these rows), ``samples`` and
+    ``sample_offsets`` are columns over all rows; they and ``rows`` are borrowed for the call: nobody may write to them
     meanwhile. ``progress`` is called about 20 times a second with the documents settled so far; what it
     raises ends the call. ``in_files`` says that columns are mapped files which memory may not hold: what is
     likely to be compared is fetched ahead, which changes no result. Normal forms that are empty are made

@@ -39,17 +39,29 @@ class Kernel(Protocol):
     def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
         """uint64[n, bands]: one hash for each band of each sketch."""
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
-        """Everything a scan keeps of each text; with empty normal forms if they aren't to be kept."""
+    def seen(self, room: int) -> Any:
+        """Digests of the normal forms that were sketched, none yet, in at most about so many bytes: for `sketch`."""
+
+    def sketch(
+        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Any = None
+    ) -> Sketches:
+        """Everything a scan keeps of each text; with empty normal forms if they aren't to be kept.
+
+        A text whose digest was ``seen`` gets no sketch, nor does one without tokens then; which one of several equal
+        texts of a batch gets it depends on threads.
+        """
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
         """uint32[p] each: the shingles that texts left[i] and right[i] share, and how many of those are sampled."""
 
-    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
-        """int64[u], a row for each distinct normal form, in keep order; int64[n], the place of each row's in that.
+    def collapse(
+        self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int
+    ) -> tuple[I64, I64, I64]:
+        """int64[u], the first row of each distinct normal form, in keep order; int64[u], a row of each with a sketch.
 
-        Of equal ones it is the row that comes first itself. Rows without tokens have no place: -1. ``ids`` are those of
-        all rows; those that are ``protected`` come before all others. May raise `dedup.forms.Changed`.
+        And int64[n], the place of each row's normal form in that order; -1 for rows without tokens. ``ids`` are those
+        of all rows; rows that are ``protected`` come before all others. Where no row of a normal form has a sketch, the
+        order means nothing. May raise `dedup.forms.Changed`.
         """
 
     @property

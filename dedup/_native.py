@@ -51,19 +51,27 @@ class NativeKernel:
     def band_hashes(self, sketch: U32, bands: int, rows: int, *, threads: int) -> U64:
         return _core.band_hashes(sketch, bands, rows, threads)
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
+    def seen(self, room: int) -> _core.Seen:
+        return _core.Seen(room)
+
+    def sketch(
+        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Any = None
+    ) -> Sketches:
         a, b = permutations(settings.num_perm, settings.seed)
         bands, rows = settings.bands, settings.rows
         normal, offsets, tokens, shingles, exact, hashes, values, ends = _core.sketch_texts(
-            texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads
+            texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads, seen
         )
-        of_bands = Bands(hashes.reshape(-1), np.array([0, texts.count]), bands)
+        count = texts.count if seen is None else int(np.count_nonzero(shingles))  # that have band hashes
+        of_bands = Bands(hashes.reshape(-1)[: count * bands], np.array([0, count]), bands)
         return Sketches(Texts(normal, offsets), tokens, shingles, exact, of_bands, Samples(values, ends))
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
         return _core.overlaps(normal.blob, normal.offsets, shingle, left, right, SAMPLE_BITS, threads)
 
-    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
+    def collapse(
+        self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int
+    ) -> tuple[I64, I64, I64]:
         found = _core.collapse(
             sketches.normal.blob,
             sketches.normal.offsets,
@@ -93,12 +101,13 @@ class NativeKernel:
         threads: int,
         progress: Callable[[int], object],
     ) -> Pass:
+        bands = sketches.bands
         found = _core.greedy(
             sketches.normal.blob,
             sketches.normal.offsets,
             rows,
             sketches.shingles,
-            (sketches.bands.values, sketches.bands.starts, sketches.bands.count),
+            (bands.values, bands.starts, bands.count, None if bands.places is None else bands.places[rows]),
             sketches.samples.values,
             sketches.samples.offsets,
             SAMPLE_BITS,

@@ -91,16 +91,29 @@ class ReferenceKernel:
                 )
         return out
 
-    def sketch(self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True) -> Sketches:
+    def seen(self, room: int) -> Seen:
+        return Seen(room // Seen.BYTES)
+
+    def sketch(
+        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Seen | None = None
+    ) -> Sketches:
         normal, tokens = self.normal_forms(texts, threads=threads)
-        sets = self.shingle_sets(normal, settings.shingle, threads=threads)
-        sketches = self.minhash(sets, settings.num_perm, settings.seed, threads=threads)
+        exact = self.exact_digests(normal, threads=threads)
+        chosen = np.ones(texts.count, np.bool_)
+        if seen is not None:
+            chosen[:] = [
+                bool(size) and seen.is_new(*digest.tolist()) for size, digest in zip(tokens, exact, strict=True)
+            ]
+        forms = Texts.joined([normal.raw(row) if chosen[row] else b"" for row in range(normal.count)])
+        sets = self.shingle_sets(forms, settings.shingle, threads=threads)
+        sketched = HashSets(sets.values, np.append(0, sets.offsets[1:][chosen]))
+        sketches = self.minhash(sketched, settings.num_perm, settings.seed, threads=threads)
         samples = [sample(hashes) for hashes in sets.rows()]
         return Sketches(
             normal=normal,
             tokens=tokens,
             shingles=sets.sizes.astype(np.uint32),
-            exact=self.exact_digests(normal, threads=threads),
+            exact=exact,
             bands=Bands.of(self.band_hashes(sketches, settings.bands, settings.rows, threads=threads)),
             samples=Samples(
                 np.concatenate([np.empty(0, np.uint32), *samples]), offsets_of([len(row) for row in samples])
@@ -113,21 +126,47 @@ class ReferenceKernel:
         counts = [len(hashes) for hashes in shared], [len(sampled(hashes)) for hashes in shared]
         return np.array(counts[0], np.uint32), np.array(counts[1], np.uint32)
 
-    def collapse(self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int) -> tuple[I64, I64]:
-        def place(row: int) -> tuple[bool, int, int, bytes, int]:
-            """Where a row stands in keep order."""
-            last = protected is not None and not protected[row]
-            return last, -int(sketches.shingles[row]), -int(sketches.tokens[row]), ids.raw(row), row
+    def collapse(
+        self, sketches: Sketches, ids: Texts, protected: Bools | None, *, threads: int
+    ) -> tuple[I64, I64, I64]:
+        def among_equals(row: int) -> tuple[bool, bytes, int]:
+            """Where a row stands among those with its normal form."""
+            return protected is not None and not protected[row], ids.raw(row), row
+
+        def in_keep_order(group: list[int]) -> tuple[bool, int, int, bytes, int]:
+            """Where those with one normal form stand among the others."""
+            shingles = int(sketches.shingles[group].max())  # as many as that of them has that was sketched
+            last, name, row = among_equals(group[0])
+            return last, -shingles, -int(sketches.tokens[row]), name, row
 
         groups: dict[bytes, list[int]] = {}
         for row in np.flatnonzero(sketches.tokens).tolist():
             groups.setdefault(sketches.exact[row].tobytes(), []).append(row)
         forms = [form for group in groups.values() for form in _of_one_form(sketches.normal, group)]
-        ordered = sorted((sorted(group, key=place) for group in forms), key=lambda group: place(group[0]))
+        ordered = sorted((sorted(group, key=among_equals) for group in forms), key=in_keep_order)
         rank_of = np.full(len(sketches.tokens), -1, np.int64)
         for rank, group in enumerate(ordered):
             rank_of[group] = rank
-        return np.array([group[0] for group in ordered], np.int64), rank_of
+        rows = [group[0] for group in ordered]
+        sketched = [max(group, key=lambda row: (sketches.shingles[row] > 0, -row)) for group in ordered]
+        return np.array(rows, np.int64), np.array(sketched, np.int64), rank_of
+
+
+class Seen:
+    """Digests of normal forms, so many at most."""
+
+    BYTES = 128  # about what one takes
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._digests: set[tuple[int, int]] = set()
+
+    def is_new(self, high: int, low: int) -> bool:
+        """Whether a digest was not there; it is from now on, if there is room."""
+        found = (high, low) in self._digests
+        if len(self._digests) < self._most:
+            self._digests.add((high, low))
+        return not found
 
 
 def _of_one_form(normal: Texts, rows: list[int]) -> list[list[int]]:

@@ -146,11 +146,11 @@ def _matched(
         is_record = on_stdin(catalog)
         _require_some(paths, len(catalog) - int(is_record.sum()), catalog.skipped)
         stages.begin("exact", len(catalog), documents=len(catalog))
-        unique = collapse(sketches, catalog.ids(), engine.kernel, threads=engine.threads)
+        sketches, unique = collapse(sketches, catalog.ids(), engine.settings, engine.kernel, threads=engine.threads)
         sides = sides_of(unique, ~is_record)
         stages.begin("index", unique.count, documents=len(catalog))
         found = greedy_pass(
-            sketches, unique.rows, engine.settings, engine.kernel,
+            sketches, unique.sketched, engine.settings, engine.kernel,
             threads=engine.threads, progress=stages.settled, join=True, sides=sides,
         )  # fmt: skip
         best, shared = _best(found, sides, sketches.shingles[unique.rows].astype(np.int64), engine.settings)
@@ -248,7 +248,7 @@ def list_documents(
 def _listed(
     engine: Engine, required: list[str], batches: Generator[Texts, None, None], catalog: Catalog, stages: Stages
 ) -> Listed:
-    with engine.sketched(batches, catalog, stages) as sketches:
+    with engine.sketched(batches, catalog, stages, each=True) as sketches:
         if required:
             _require_some(required, len(catalog), catalog.skipped)
         rows = np.flatnonzero(sketches.tokens)

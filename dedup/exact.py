@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup._arrays import I64, U32, U64, Bools, Sketches, Texts, offsets_of
+from dedup._arrays import I64, U32, U64, Bands, Bools, Samples, Sketches, Texts, offsets_of
 from dedup._kernels import Kernel
+from dedup.forms import forms_of
+from dedup.settings import Settings
 
 _AT_ONCE = 1 << 16  # documents that are put into order by id, if there are no more equals
 
@@ -21,11 +23,13 @@ class Unique:
         rows: int64[u], one row of the catalog for each distinct normal form, in keep order: more
             distinct shingles first, then more tokens, then smaller id. A place in this order is a
             *rank*, and ranks stand for documents from here on.
+        sketched: int64[u], for each of them a row with the same normal form that has a sketch.
         rank_of: int64[n], the rank of each row's normal form; -1 for documents without tokens.
         protected: so many of the first ranks are of protected documents, which come before all others.
     """
 
     rows: I64
+    sketched: I64
     rank_of: I64
     protected: int = 0
 
@@ -36,17 +40,55 @@ class Unique:
 
 
 def collapse(
-    sketches: Sketches, ids: Texts, kernel: Kernel, protected: Bools | None = None, *, threads: int = 1
-) -> Unique:
+    sketches: Sketches,
+    ids: Texts,
+    settings: Settings,
+    kernel: Kernel,
+    protected: Bools | None = None,
+    *,
+    threads: int = 1,
+) -> tuple[Sketches, Unique]:
     """Group rows by equal normal forms, and put the groups into keep order.
 
     Equal digests only propose; the normal forms themselves are compared, so a collision can't drop
     a document. ``ids`` are those of all rows (`dedup.catalog.Catalog.ids`). ``protected`` says of each
     row whether it stays whatever it matches: such rows come first.
+
+    Returns:
+        The sketches, where each distinct normal form has one and each row its number of shingles; and the groups.
+
     May raise `dedup.forms.Changed`.
     """
-    rows, rank_of = kernel.collapse(sketches, ids, protected, threads=threads)
-    return Unique(rows, rank_of, 0 if protected is None else int(protected[rows].sum()))
+    rows, sketched, rank_of = kernel.collapse(sketches, ids, protected, threads=threads)
+    without = sketched[sketches.shingles[sketched] == 0]
+    if len(without):  # a digest is that of another normal form too, which hardly ever happens by accident
+        sketches = _with_sketches_of(sketches, np.sort(without), settings, kernel, threads)
+        rows, sketched, rank_of = kernel.collapse(sketches, ids, protected, threads=threads)
+    if sketches.bands.places is not None:
+        shingles = np.zeros_like(sketches.shingles)
+        full = np.flatnonzero(rank_of >= 0)
+        shingles[full] = sketches.shingles[sketched[rank_of[full]]]
+        sketches = replace(sketches, shingles=shingles)
+    return sketches, Unique(rows, sketched, rank_of, 0 if protected is None else int(protected[rows].sum()))
+
+
+def _with_sketches_of(sketches: Sketches, rows: I64, settings: Settings, kernel: Kernel, threads: int) -> Sketches:
+    """The same with sketches of these rows too, which are ascending and have none."""
+    made = kernel.sketch(forms_of(sketches, rows, kernel, threads=threads), settings, threads=threads)
+    before, samples = sketches.bands, sketches.samples
+    assert before.places is not None, "a sketch was left out"
+    shingles, places, sizes = sketches.shingles.copy(), before.places.copy(), samples.sizes
+    there = int(before.starts[-1])
+    shingles[rows], sizes[rows] = made.shingles, made.samples.sizes
+    places[rows] = np.arange(there, there + len(rows))
+    ends = np.append(before.starts, there + len(rows))
+    values = np.insert(samples.values, np.repeat(samples.offsets[rows], made.samples.sizes), made.samples.values)
+    return replace(
+        sketches,
+        shingles=shingles,
+        bands=Bands(np.concatenate((before.values, made.bands.values)), ends, before.count, places),
+        samples=Samples(values, offsets_of(sizes)),
+    )
 
 
 def keep_order(rows: I64, shingles: U32, tokens: U32, ids: Texts) -> I64:

@@ -201,7 +201,7 @@ class _Members:
 def _parts(members: I64, corpus: _Corpus) -> Iterator[slice]:
     """Parts of the members whose normal forms take some megabytes."""
     first = 0
-    for batch in in_batches(corpus.sketches, corpus.unique.rows[members]):
+    for batch in in_batches(corpus.sketches, corpus.unique.sketched[members]):
         yield slice(first, first := first + len(batch))
 
 
@@ -211,7 +211,7 @@ def _related(members: I64, chosen: I64, corpus: _Corpus) -> tuple[U32, Bools]:
     A pair that isn't a candidate is never a match.
     """
     ranks = np.union1d(members, chosen)
-    rows = corpus.unique.rows[ranks]
+    rows = corpus.unique.sketched[ranks]
     members, chosen = np.searchsorted(ranks, members), np.searchsorted(ranks, chosen)  # places in `ranks` from here on
     rules = Rules(Ranked.of(corpus.sketches, rows), corpus.settings)
     forms = forms_of(corpus.sketches, rows, corpus.kernel, threads=corpus.threads)
@@ -243,7 +243,7 @@ class _Matches:
         sides = np.ones(len(ranks), np.uint32)
         sides[np.searchsorted(ranks, chosen)] = 3  # so that each pair has one of these
         found = greedy_pass(
-            corpus.sketches, corpus.unique.rows[ranks], replace(corpus.settings, max_comparisons=MOST_COMPARISONS),
+            corpus.sketches, corpus.unique.sketched[ranks], replace(corpus.settings, max_comparisons=MOST_COMPARISONS),
             corpus.kernel, threads=corpus.threads, protected=corpus.unique.protected, join=True, sides=sides,
         ).pairs  # fmt: skip
         later, earlier = ranks[found.later], ranks[found.earlier]

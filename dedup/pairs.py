@@ -181,11 +181,11 @@ def join(engine: Engine, sketches: Sketches, catalog: Catalog, stages: Stages, s
     """The pairs of sketched documents; ``second`` says of each row whether it is of the second corpus."""
     count = len(catalog)
     stages.begin("exact", count, documents=count)
-    unique = collapse(sketches, catalog.ids(), engine.kernel, threads=engine.threads)
+    sketches, unique = collapse(sketches, catalog.ids(), engine.settings, engine.kernel, threads=engine.threads)
     stages.begin("index", unique.count, documents=count)
     sides = ONE_SIDE if second is None else sides_of(unique, second)
     found = greedy_pass(
-        sketches, unique.rows, engine.settings, engine.kernel,
+        sketches, unique.sketched, engine.settings, engine.kernel,
         threads=engine.threads, progress=stages.settled, join=True, sides=sides,
     )  # fmt: skip
     limit = Limit("hot-bucket", found.limited, found.left_out) if found.limited else None

@@ -127,20 +127,26 @@ class Engine:
             return work(batches, catalog, stages)
 
     @contextmanager
-    def sketched(self, batches: Generator[Texts, None, None], catalog: Catalog, stages: Stages) -> Iterator[Sketches]:
-        """The sketches of all documents, and for as long as this lasts their normal forms."""
+    def sketched(
+        self, batches: Generator[Texts, None, None], catalog: Catalog, stages: Stages, *, each: bool = False
+    ) -> Iterator[Sketches]:
+        """The sketches of all documents, and for as long as this lasts their normal forms.
+
+        Of documents with equal normal forms one at least has a sketch (see `dedup.exact.collapse`), or ``each`` has.
+        """
         columns = SketchColumns(self.settings.bands, self.room)
         with columns.forms, closing(batches):
-            behind(self._sketches(batches, stages), columns.append, wanted=self.threads > 1)
+            behind(self._sketches(batches, stages, each), columns.append, wanted=self.threads > 1)
             yield columns.finish(catalog.places(self.settings.text_fields[0]))
 
-    def _sketches(self, batches: Iterable[Texts], stages: Stages) -> Iterator[Sketches]:
+    def _sketches(self, batches: Iterable[Texts], stages: Stages, each: bool) -> Iterator[Sketches]:
         """The sketches of each batch."""
+        seen = None if each else self.kernel.seen(self.room.digests)
         kept = 0  # bytes of normal forms
         for batch in batches:
             stages.step("sketch")
             keep_forms = not batch.again or kept + len(batch.blob) <= self.room.forms  # these needn't be made again
-            sketches = self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms)
+            sketches = self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms, seen=seen)
             kept += len(sketches.normal.blob)
             yield sketches
             del sketches  # before the next are made
@@ -218,10 +224,10 @@ def decided(
     """Who is kept, and who is dropped for whom."""
     settings, kernel, count = engine.settings, engine.kernel, len(catalog)
     stages.begin("exact", count, documents=count)
-    unique = collapse(sketches, catalog.ids(), kernel, protected, threads=engine.threads)
+    sketches, unique = collapse(sketches, catalog.ids(), settings, kernel, protected, threads=engine.threads)
     stages.begin("index", unique.count, documents=count)
     outcome = greedy_pass(
-        sketches, unique.rows, settings, kernel,
+        sketches, unique.sketched, settings, kernel,
         threads=engine.threads, progress=stages.settled, protected=unique.protected,
     )  # fmt: skip
     stages.begin("keep", unique.count, documents=count)

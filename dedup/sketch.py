@@ -24,6 +24,7 @@ class SketchColumns:
         self._bands = Column(np.uint64, room)
         self._batches = column_of(np.int64, [0], room)
         self._count = bands
+        self._with_bands = 0  # texts
         self._samples = Column(np.uint32, room)
         self._sample_sizes = Column(np.int64, room)
 
@@ -35,7 +36,8 @@ class SketchColumns:
         self._shingles.append(batch.shingles)
         self._exact.append(batch.exact)
         self._bands.append(batch.bands.values)
-        self._batches.push(len(self._tokens))
+        self._with_bands += int(batch.bands.starts[-1])
+        self._batches.push(self._with_bands)
         self._samples.append(batch.samples.values)
         self._sample_sizes.append(batch.samples.sizes)
 
@@ -44,12 +46,15 @@ class SketchColumns:
 
         Normal forms that were not kept are made again from these ``places``.
         """
+        shingles = self._shingles.values()
+        all_have = self._with_bands == len(shingles)
+        with_bands = None if all_have else np.cumsum(shingles > 0, dtype=np.int64) - 1
         return Sketches(
             normal=Texts(self.forms.buffer(), offsets_of(self._form_sizes.values())),
             tokens=self._tokens.values(),
-            shingles=self._shingles.values(),
+            shingles=shingles,
             exact=self._exact.values(),
-            bands=Bands(self._bands.values(), self._batches.values(), self._count),
+            bands=Bands(self._bands.values(), self._batches.values(), self._count, with_bands),
             samples=Samples(self._samples.values(), offsets_of(self._sample_sizes.values())),
             places=places,
             in_files=self._samples.in_file,

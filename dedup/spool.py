@@ -41,6 +41,11 @@ class Room:
     column: int | None = None
     folder: str | None = None
 
+    @property
+    def digests(self) -> int:
+        """Bytes of digests that are kept in memory, to know a normal form again: as many as of the normal forms."""
+        return self.forms
+
     @classmethod
     def of(cls, memory: int | None, folder: str | None = None) -> Room:
         """The room within a budget of so many bytes; None is no budget."""

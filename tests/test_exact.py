@@ -43,7 +43,7 @@ def expected(texts: list[str]) -> list[tuple[int, ...]]:
 
 def found(sketches: Sketches) -> list[tuple[int, ...]]:
     named = Texts.joined([ids(row) for row in range(len(sketches.tokens))])
-    unique = collapse(sketches, named, load_kernel())
+    _, unique = collapse(sketches, named, Settings(), load_kernel())
     members = [sorted(np.flatnonzero(unique.rank_of == rank).tolist(), key=ids) for rank in range(unique.count)]
     assert [rows[0] for rows in members] == unique.rows.tolist()
     return [tuple(rows) for rows in members]

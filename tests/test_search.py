@@ -109,7 +109,7 @@ def test_both_passes_decide_alike() -> None:
         join = source.random() < 0.3
         share = 0.0 if join else source.choice([0.0, 0.0, 0.1, 0.5])
         flags = np.array([source.random() < share for _ in texts])
-        unique = collapse(sketches, numbered(sketches), kernel, flags)
+        _, unique = collapse(sketches, numbered(sketches), settings, kernel, flags)
         sides = [source.randint(1, 3) for _ in unique.rows] if join and source.random() < 0.5 else []
         task = {"crowd": crowd, "protected": unique.protected, "join": join, "sides": np.array(sides, np.uint32)}
         found = greedy_pass(sketches, unique.rows, settings, kernel, threads=threads, **task)
@@ -137,7 +137,7 @@ def test_a_crowd_changes_no_match() -> None:
         settings = replace(some_settings(source), max_comparisons=10_000)
         texts = pages(source, 60, source.choice([20, 60, 100]), source.choice([10, 30, 60])) + some_texts(source)[:60]
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, numbered(sketches), kernel).rows
+        rows = collapse(sketches, numbered(sketches), settings, kernel)[1].rows
         found = greedy_pass(sketches, rows, settings, kernel, crowd=2, threads=1)
         expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
         assert np.array_equal(found.keeper, expected.keeper), number
@@ -198,7 +198,7 @@ def both_passes(texts: list[str], settings: Settings | None = None, *, crowd: in
     passes, settings = [], settings or Settings()
     for kernel in (NativeKernel(), SearchInPython()):
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, numbered(sketches), kernel).rows
+        rows = collapse(sketches, numbered(sketches), settings, kernel)[1].rows
         passes.append(greedy_pass(sketches, rows, settings, kernel, crowd=crowd, threads=1))
     found, expected = passes
     assert np.array_equal(found.keeper, expected.keeper)

@@ -22,7 +22,7 @@ const PIECE: usize = if cfg!(test) { 3 } else { 1 << 12 };
 pub struct Columns<'a> {
     /// Tokens; a document without any is left out.
     pub tokens: &'a [u32],
-    /// Distinct shingles.
+    /// Distinct shingles; 0 for a document with tokens that got no sketch.
     pub shingles: &'a [u32],
     /// XXH3-128 of the normal form, high half first: two values a row.
     pub digests: &'a [u64],
@@ -54,6 +54,8 @@ impl Columns<'_> {
 pub struct Unique {
     /// Of each the row that comes first, in keep order, protected ones before all others.
     pub rows: Vec<u32>,
+    /// Of each a row that has a sketch, if there is one: else its order means nothing.
+    pub sketched: Vec<u32>,
     /// For each row the place of its normal form in that order; None for one without tokens.
     pub rank_of: Vec<Option<u32>>,
 }
@@ -67,6 +69,7 @@ pub fn collapse(
     cancel: &Cancel,
 ) -> Result<Unique, Error> {
     let mut heads: Vec<u32> = (0..columns.tokens.len() as u32).collect();
+    let mut sketched = heads.clone(); // for each head
     heads
         .iter_mut()
         .filter(|row| columns.tokens[**row as usize] == 0)
@@ -74,20 +77,24 @@ pub fn collapse(
     for group in equal_groups(columns, forms, workers, cancel)? {
         // Equal normal forms have as many shingles and tokens, so that ids decide.
         let before = |row: &&u32| (!columns.is_protected(**row), columns.id(**row), **row);
-        let first = group.iter().min_by_key(before).copied().unwrap_or(NOBODY);
+        let Some(&first) = group.iter().min_by_key(before) else { continue };
+        let with = group.iter().find(|&&row| columns.shingles[row as usize] > 0);
+        sketched[first as usize] = *with.unwrap_or(&first);
         group.into_iter().for_each(|row| heads[row as usize] = first);
     }
     let rows = (0..).zip(&heads).filter(|&(row, &head)| row == head).map(|(row, _)| row);
     let (mut first, mut others): (Vec<_>, Vec<_>) =
         rows.partition(|&row| columns.is_protected(row));
-    keep_order(columns, &mut first, workers, cancel)?;
-    keep_order(columns, &mut others, workers, cancel)?;
+    for rows in [&mut first, &mut others] {
+        keep_order(columns, &sketched, rows, workers, cancel)?;
+    }
     first.append(&mut others);
     let mut ranks = vec![None; heads.len()];
     (0..).zip(&first).for_each(|(rank, &row)| ranks[row as usize] = Some(rank));
     // A head has its rank when the others ask for it.
     let rank_of = heads.iter().map(|&head| ranks.get(head as usize).copied().flatten()).collect();
-    Ok(Unique { rows: first, rank_of })
+    let sketched = first.iter().map(|&row| sketched[row as usize]).collect();
+    Ok(Unique { rows: first, sketched, rank_of })
 }
 
 /// The documents that share their normal form with others, group by group.
@@ -184,15 +191,19 @@ fn equal_digests(columns: Columns, keyed: &mut [(u64, u32)]) -> Vec<Vec<u32>> {
     found
 }
 
-/// Puts rows into keep order: more shingles, then more tokens, then smaller id.
+/// Puts rows into keep order: more shingles, as those that are `sketched` for them have, then more tokens, then
+/// smaller id.
 fn keep_order(
     columns: Columns,
+    sketched: &[u32],
     rows: &mut [u32],
     workers: &Workers,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let size =
-        |row: usize| (u64::from(columns.shingles[row]) << 32) | u64::from(columns.tokens[row]);
+    let size = |row: usize| {
+        let shingles = columns.shingles[sketched[row] as usize];
+        (u64::from(shingles) << 32) | u64::from(columns.tokens[row])
+    };
     let mut keyed: Vec<(u64, u32)> = rows.iter().map(|&row| (!size(row as usize), row)).collect();
     workers.sort(&mut keyed);
     let mut tied: Vec<_> = keyed.chunk_by_mut(|left, right| left.0 == right.0).collect();
@@ -292,7 +303,9 @@ mod tests {
             for (rank, group) in groups.iter().enumerate() {
                 group.iter().for_each(|&row| rank_of[row] = Some(rank as u32));
             }
-            Unique { rows: groups.iter().map(|group| group[0] as u32).collect(), rank_of }
+            let rows = groups.iter().map(|group| group[0] as u32).collect();
+            let all_have = groups.iter().filter_map(|group| group.iter().min());
+            Unique { rows, sketched: all_have.map(|&row| row as u32).collect(), rank_of }
         }
 
         fn found(&self, protected: bool, threads: usize, cancel: &Cancel) -> Result<Unique, Error> {
@@ -343,6 +356,28 @@ mod tests {
         documents.digests.iter_mut().enumerate().for_each(spread);
         let found = documents.found(true, 2, &Cancel::new());
         assert_eq!(found.unwrap(), documents.expected(true));
+    }
+
+    #[test]
+    fn one_of_equals_that_has_a_sketch_stands_for_all() {
+        let mut random = Random::new(2);
+        for _ in 0..100 {
+            let mut documents = Documents::random(&mut random, 20);
+            let expected = documents.expected(false);
+            let of = |rank: usize| -> Vec<u32> {
+                let rows = (0..).zip(&expected.rank_of);
+                rows.filter(|&(_, found)| *found == Some(rank as u32)).map(|(row, _)| row).collect()
+            };
+            let groups: Vec<Vec<u32>> = (0..expected.rows.len()).map(of).collect();
+            let with: Vec<u32> = groups.iter().map(|rows| random.pick(rows)).collect();
+            for (rows, with) in groups.iter().zip(&with) {
+                let without = rows.iter().filter(|row| *row != with);
+                without.for_each(|&row| documents.shingles[row as usize] = 0);
+            }
+            let found = documents.found(false, 2, &Cancel::new()).unwrap();
+            assert_eq!(found.sketched, with);
+            assert_eq!((found.rows, found.rank_of), (expected.rows, expected.rank_of));
+        }
     }
 
     #[test]

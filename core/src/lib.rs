@@ -23,6 +23,7 @@ pub mod normalize;
 pub mod records;
 pub mod sample;
 pub mod search;
+pub mod seen;
 pub mod shingles;
 pub mod simd;
 pub mod sketch;

@@ -118,6 +118,14 @@ fn as_u32(count: usize, text: usize) -> Result<u32, Error> {
     u32::try_from(count).map_err(|_| Error::TooLarge { text })
 }
 
+/// Tokens of a normal form: no token holds a space.
+pub(crate) fn tokens_of(form: &[u8]) -> usize {
+    // Few enough at a time for a byte to count them, of which many are added at once.
+    let spaces = |part: &[u8]| part.iter().map(|&byte| u8::from(byte == b' ')).sum::<u8>();
+    let parts = form.chunks(usize::from(u8::MAX));
+    parts.map(|part| usize::from(spaces(part))).sum::<usize>() + usize::from(!form.is_empty())
+}
+
 /// Normal forms of all texts, and the number of tokens of each in `tokens`.
 pub fn normal_forms(
     texts: &Texts,
@@ -136,8 +144,7 @@ pub fn normal_forms(
             let raw = texts.get(text, spare);
             let form =
                 normalizer.normal_form(raw, cancel).map_err(|fault| Error::of(text, fault))?;
-            let spaces = form.iter().filter(|&&byte| byte == b' ').count();
-            *tokens = as_u32(spaces + usize::from(!form.is_empty()), text)?;
+            *tokens = as_u32(tokens_of(form), text)?;
             forms.push(form, cancel);
         }
         Ok(forms)

@@ -18,6 +18,7 @@ use crate::exact;
 use crate::forms::Forms;
 use crate::minhash::Permutations;
 use crate::sample;
+use crate::seen;
 use crate::simd::Level;
 use crate::sketch::{self, Columns, Settings};
 use crate::spare;
@@ -145,6 +146,18 @@ fn band_hashes<'py>(
     Ok(hashes.array)
 }
 
+/// Digests of the normal forms that a scan has seen, in at most about so many bytes.
+#[pyclass(frozen, module = "dedup._core")]
+struct Seen(seen::Seen);
+
+#[pymethods]
+impl Seen {
+    #[new]
+    fn new(room: i64) -> PyResult<Seen> {
+        Ok(Seen(seen::Seen::new(whole("room", room, 0, isize::MAX as usize)?)))
+    }
+}
+
 type Sketches<'py> = (
     Bound<'py, PyMemoryView>,
     Array<'py>,
@@ -170,6 +183,7 @@ fn sketch_texts<'py>(
     sample_bits: i64,
     keep_forms: bool,
     threads: i64,
+    seen: Option<Bound<'py, Seen>>,
 ) -> PyResult<Sketches<'py>> {
     let blob = Blob::new("blob", &blob)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
@@ -178,7 +192,8 @@ fn sketch_texts<'py>(
     let (bands, rows) = layout(bands, rows, permutations.count())?;
     let shingle = whole("shingle", shingle, 1, u32::MAX as usize)?;
     let sample_bits = whole("sample_bits", sample_bits, 0, 32)? as u32;
-    let settings = Settings { shingle, permutations, bands, rows, sample_bits, keep_forms };
+    let seen = seen.as_ref().map(|seen| &seen.get().0);
+    let settings = Settings { shingle, permutations, bands, rows, sample_bits, keep_forms, seen };
     let count = texts.count();
     let mut tokens = Column::zeros(py, "uint32", &[count])?;
     let mut shingles = Column::zeros(py, "uint32", &[count])?;
@@ -237,8 +252,8 @@ fn overlaps<'py>(
     Ok((shared.array, sampled.array))
 }
 
-/// The row of each distinct normal form in keep order, and for each row its rank, -1 without tokens.
-type Collapsed<'py> = (Array<'py>, Array<'py>);
+/// The row of each distinct normal form in keep order, one of its rows with a sketch, and each row's rank or -1.
+type Collapsed<'py> = (Array<'py>, Array<'py>, Array<'py>);
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // the contract's
@@ -296,12 +311,16 @@ fn collapse<'py>(
         found.map(Some)
     })?;
     let Some(found) = found else { return Ok(None) };
-    let mut rows = Column::<i64>::zeros(py, "int64", &[found.rows.len()])?;
-    rows.values().iter_mut().zip(found.rows).for_each(|(to, row)| *to = row.into());
-    let mut rank_of = Column::<i64>::zeros(py, "int64", &[count])?;
-    let ranks = found.rank_of.into_iter().map(|rank| rank.map_or(-1, i64::from));
-    rank_of.values().iter_mut().zip(ranks).for_each(|(to, rank)| *to = rank);
-    Ok(Some((rows.array, rank_of.array)))
+    let column = |values: &mut dyn ExactSizeIterator<Item = i64>| -> PyResult<Array<'py>> {
+        let mut column = Column::<i64>::zeros(py, "int64", &[values.len()])?;
+        column.values().iter_mut().zip(values).for_each(|(to, value)| *to = value);
+        Ok(column.array)
+    };
+    Ok(Some((
+        column(&mut found.rows.into_iter().map(i64::from))?,
+        column(&mut found.sketched.into_iter().map(i64::from))?,
+        column(&mut found.rank_of.into_iter().map(|rank| rank.map_or(-1, i64::from)))?,
+    )))
 }
 
 #[pymodule]
@@ -313,6 +332,6 @@ mod _core {
     #[pymodule_export]
     use super::{
         band_hashes, build_info, collapse, exact_digests, minhash, normal_forms, overlaps,
-        shingle_hashes, sketch_texts,
+        shingle_hashes, sketch_texts, Seen,
     };
 }

@@ -27,7 +27,7 @@ pub(super) fn greedy<'py>(
     offsets: Array<'py>,
     rows: Array<'py>,
     shingles: Array<'py>,
-    bands: (Array<'py>, Array<'py>, usize),
+    bands: (Array<'py>, Array<'py>, usize, Option<Array<'py>>),
     samples: Array<'py>,
     sample_offsets: Array<'py>,
     sample_bits: i64,
@@ -50,25 +50,34 @@ pub(super) fn greedy<'py>(
     let (_rows, rows) = borrowed::<i64>("rows", "int64 array", 1, &rows)?;
     let (_shingles, shingles) = borrowed::<u32>("shingles", "uint32 array", 1, &shingles)?;
     let (_bands, band_hashes) = borrowed::<u64>("bands", "uint64 array", 1, &bands.0)?;
-    let bands = (i64s("bands", &bands.1)?, bands.2);
+    let of_ranks = bands.3.as_ref();
+    let of_ranks = of_ranks.map(|of| borrowed::<i64>("bands", "int64 array", 1, of)).transpose()?;
+    let (_of_ranks, band_places) = of_ranks.unzip();
+    let (batches, bands) = (i64s("bands", &bands.1)?, bands.2);
     let (_samples, samples) = borrowed::<u32>("samples", "uint32 array", 1, &samples)?;
     let (_ends, sample_offsets) =
         borrowed::<i64>("sample_offsets", "int64 array", 1, &sample_offsets)?;
     let count = texts.count();
-    for (name, found) in [
-        ("shingles", shingles.len()),
-        ("bands", bands.0.last().map_or(0, |&last| last as usize)),
-        ("sample_offsets", sample_offsets.len().wrapping_sub(1)),
-    ] {
+    for (name, found) in
+        [("shingles", shingles.len()), ("sample_offsets", sample_offsets.len().wrapping_sub(1))]
+    {
         if found != count {
             return Err(bad(name, format!("expected {count} rows, found {found}")));
         }
     }
     ascending("sample_offsets", sample_offsets, samples.len())?;
-    ascending("bands", &bands.0, count)?;
-    if band_hashes.len() != count * bands.1 {
-        let expected = format!("expected {} hashes, found {}", count * bands.1, band_hashes.len());
+    ascending("bands", &batches, count)?;
+    let with_bands = batches.last().map_or(0, |&last| last as usize);
+    if band_hashes.len() != with_bands * bands {
+        let expected =
+            format!("expected {} hashes, found {}", with_bands * bands, band_hashes.len());
         return Err(bad("bands", expected));
+    }
+    let band_places = band_places.unwrap_or(rows);
+    let there = band_places.iter().all(|&place| (0..with_bands as i64).contains(&place));
+    let all = _of_ranks.is_some() || with_bands == count;
+    if band_places.len() != rows.len() || !there || !all {
+        return Err(bad("bands", format!("expected {} places below {with_bands}", rows.len())));
     }
     if rows.len() > u32::MAX as usize || rows.iter().any(|&row| row < 0 || row as usize >= count) {
         return Err(bad(
@@ -94,12 +103,19 @@ pub(super) fn greedy<'py>(
     let (places, _held) = places.unzip();
     let forms = Forms::new(texts, places);
     let ranks = search::ranks_of(rows, count);
+    let band_ranks = _of_ranks.as_ref().map(|_| search::ranks_of(band_places, with_bands));
     let corpus = Corpus {
         forms: &forms,
         rows,
         shingles,
         ranks: &ranks,
-        bands: Bands { hashes: band_hashes, starts: &bands.0, count: bands.1 },
+        bands: Bands {
+            hashes: band_hashes,
+            starts: &batches,
+            count: bands,
+            places: band_places,
+            ranks: band_ranks.as_ref().unwrap_or(&ranks),
+        },
         samples,
         sample_offsets,
         largest_sampled: sample::largest(whole("sample_bits", sample_bits, 0, 32)? as u32),

@@ -55,7 +55,7 @@ fn shared_buckets(
     corpus.bands.column(band).for_each(soon);
     let documents = || {
         let hashes = corpus.bands.column(band).flatten().copied();
-        hashes.zip(corpus.ranks.iter().copied()).filter(|&(_, rank)| rank != NOBODY)
+        hashes.zip(corpus.bands.ranks.iter().copied()).filter(|&(_, rank)| rank != NOBODY)
     };
     // Most documents are alone in their bucket: two bits a hash, in a table that stays in the cache,
     // tell those that surely are, and only the rest is sorted.

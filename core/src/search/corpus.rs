@@ -5,20 +5,24 @@ use crate::forms::Forms;
 /// No rank.
 pub const NOBODY: u32 = u32::MAX;
 
-/// Band hashes, batch after batch of rows, and in each batch band after band: so one band of all rows, which
-/// may be more than fits into memory, is read in a few large pieces.
+/// Band hashes of the rows that have some, batch after batch, and in each batch band after band: so one band of all,
+/// which may be more than fits into memory, is read in a few large pieces.
 #[derive(Clone, Copy)]
 pub struct Bands<'a> {
     /// All of them.
     pub hashes: &'a [u64],
-    /// Where each batch begins, and in the end the number of rows.
+    /// Where each batch begins, and in the end how many rows have hashes.
     pub starts: &'a [i64],
     /// Bands of a sketch.
     pub count: usize,
+    /// Of each rank, which of the rows that have hashes it is.
+    pub places: &'a [i64],
+    /// Rank of each of these; `NOBODY` for one that is not among the documents.
+    pub ranks: &'a [u32],
 }
 
 impl<'a> Bands<'a> {
-    /// The hashes of all rows in a band, batch by batch.
+    /// The hashes of all in a band, batch by batch.
     pub(super) fn column(self, band: usize) -> impl Iterator<Item = &'a [u64]> {
         self.starts.windows(2).map(move |batch| {
             let (first, size) = (batch[0] as usize, (batch[1] - batch[0]) as usize);
@@ -26,8 +30,9 @@ impl<'a> Bands<'a> {
         })
     }
 
-    /// The hashes of a row.
-    pub(super) fn of(self, row: usize) -> impl Iterator<Item = u64> + 'a {
+    /// The hashes of a rank.
+    pub(super) fn of(self, rank: usize) -> impl Iterator<Item = u64> + 'a {
+        let row = self.places[rank] as usize;
         let batch = self.starts.partition_point(|&start| start as usize <= row) - 1;
         let (first, last) = (self.starts[batch] as usize, self.starts[batch + 1] as usize);
         let hashes = &self.hashes[first * self.count + row - first..];
@@ -54,7 +59,7 @@ pub struct Corpus<'a> {
     pub shingles: &'a [u32],
     /// Rank of each row; `NOBODY` for one that is not among the documents.
     pub ranks: &'a [u32],
-    /// Band hashes of each row.
+    /// Band hashes.
     pub bands: Bands<'a>,
     /// The values of the samples, end to end, ascending in each, where one may be repeated.
     pub samples: &'a [u32],
@@ -83,7 +88,7 @@ impl Corpus<'_> {
     }
 
     pub(super) fn bands_of(&self, rank: usize) -> impl Iterator<Item = u64> + '_ {
-        self.bands.of(self.row(rank))
+        self.bands.of(rank)
     }
 
     pub(super) fn sample(&self, rank: usize) -> &[u32] {

@@ -314,7 +314,7 @@ mod tests {
                     rows: &rows,
                     shingles: &vec![0; count],
                     ranks: &ranks_of(&rows, count),
-                    bands: Bands { hashes: &[], starts: &[0], count: 0 },
+                    bands: Bands { hashes: &[], starts: &[0], count: 0, places: &[], ranks: &[] },
                     samples: &values,
                     sample_offsets: &offsets,
                     largest_sampled: u64::MAX,

@@ -49,6 +49,7 @@ fn sketched(texts: &[String], sample_bits: u32, value_bits: u32) -> Sketched {
         rows: ROWS,
         sample_bits,
         keep_forms: true,
+        seen: None,
     };
     let columns = Columns {
         tokens: &mut tokens,
@@ -348,7 +349,13 @@ fn equals_brute_force() {
             rows: &columns.rows,
             shingles: &columns.shingles,
             ranks: &ranks,
-            bands: Bands { hashes: &columns.bands, starts: &columns.batches, count: BANDS },
+            bands: Bands {
+                hashes: &columns.bands,
+                starts: &columns.batches,
+                count: BANDS,
+                places: &columns.rows,
+                ranks: &ranks,
+            },
             samples: &columns.samples,
             sample_offsets: &columns.sample_offsets,
             largest_sampled: (1 << (64 - sample_bits)) - 1,
