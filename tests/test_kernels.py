@@ -332,7 +332,7 @@ def test_no_texts_at_all(kernel: Kernel) -> None:
     none = np.array([], np.int64)
     assert [len(counts) for counts in kernel.overlaps(nothing, 5, none, none, threads=2)] == [0, 0]
     for protected in (None, np.array([], np.bool_)):
-        assert [len(column) for column in kernel.collapse(whole, nothing, protected, threads=2)] == [0, 0]
+        assert [len(column) for column in kernel.collapse(whole, nothing, protected, threads=2)] == [0, 0, 0]
 
 
 @given(data=st.data(), texts=st.lists(st.one_of(nasty_text, st.text("ab c", max_size=200)), min_size=1, max_size=12))
@@ -457,6 +457,7 @@ def test_bad_arguments_raise_value_error() -> None:
         lambda: native.overlaps(normal, 5, zero, _offsets(0, 1), threads=1),
         lambda: native.overlaps(normal, 0, zero, zero, threads=1),
         lambda: native.exact_digests(normal, threads=0),
+        lambda: native.seen(-1),
         lambda: native.collapse(dataclasses.replace(whole, tokens=whole.tokens[1:]), named, None, threads=1),
         lambda: native.collapse(dataclasses.replace(whole, shingles=whole.shingles[1:]), named, None, threads=1),
         lambda: native.collapse(dataclasses.replace(whole, tokens=whole.tokens.astype(int)), named, None, threads=1),
@@ -565,8 +566,8 @@ def test_equal_normal_forms_collapse(
         found = kernel.collapse(
             dataclasses.replace(sketches, exact=exact), Texts.joined(names), protected, threads=threads
         )
-        assert [column.dtype for column in found] == [np.int64, np.int64]
-        assert [column.tolist() for column in found] == [rows, ranks]
+        assert [column.dtype for column in found] == [np.int64] * 3
+        assert [column.tolist() for column in found] == [rows, [ranks.index(rank) for rank in range(len(rows))], ranks]
 
 
 def test_texts_share_nothing_by_accident(kernel: Kernel) -> None:

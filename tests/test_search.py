@@ -159,7 +159,7 @@ def test_fewer_bits_of_samples_change_no_decision() -> None:
         settings = replace(some_settings(source), max_comparisons=10_000)
         texts = pages(source, 20, 60, 30) + some_texts(source)[:100]
         sketches = kernel.sketch(Texts.of(texts), settings, threads=1)
-        rows = collapse(sketches, numbered(sketches), kernel).rows
+        rows = collapse(sketches, numbered(sketches), settings, kernel)[1].rows
         expected = greedy_pass(sketches, rows, settings, kernel, crowd=10_000, threads=1)
         for bits, crowd in [(8, 10_000), (1, 10_000), (0, 10_000), (8, 2), (0, 2)]:
             found = greedy_pass(with_fewer_bits(sketches, bits), rows, settings, kernel, crowd=crowd, threads=1)

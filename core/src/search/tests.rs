@@ -344,18 +344,13 @@ fn equals_brute_force() {
         let source = Texts::new(Source::Fixed(&columns.blob), &columns.offsets).unwrap();
         let forms = Forms::new(source, None);
         let ranks = ranks_of(&columns.rows, texts.len());
+        let (hashes, starts, places) = (&columns.bands, &columns.batches, &columns.rows);
         let corpus = Corpus {
             forms: &forms,
             rows: &columns.rows,
             shingles: &columns.shingles,
             ranks: &ranks,
-            bands: Bands {
-                hashes: &columns.bands,
-                starts: &columns.batches,
-                count: BANDS,
-                places: &columns.rows,
-                ranks: &ranks,
-            },
+            bands: Bands { hashes, starts, count: BANDS, places, ranks: &ranks },
             samples: &columns.samples,
             sample_offsets: &columns.sample_offsets,
             largest_sampled: (1 << (64 - sample_bits)) - 1,
