@@ -13,6 +13,7 @@ mod crowds;
 mod lists;
 mod marks;
 mod numbers;
+mod overlap;
 mod popular;
 mod postings;
 mod rare;
@@ -33,8 +34,8 @@ use crate::lookup::Shared;
 use crate::threads::{Cancel, Workers};
 use buckets::buckets;
 use crowds::Crowds;
+use overlap::shared_values;
 use postings::Postings;
-use rules::shared_values;
 use verify::Verifier;
 use walk::{Neighbour, Neighbours, Since, Walk};
 

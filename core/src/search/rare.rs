@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::lists::{part, Keys, Listed, Lists};
 use super::numbers::Numbers;
-use super::rules::shared_values;
+use super::overlap::shared_values;
 use super::Cancelled;
 use crate::simd::prefetch;
 use crate::threads::Workers;

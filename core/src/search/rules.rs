@@ -92,34 +92,6 @@ impl Rules {
     }
 }
 
-/// How many values two ascending lists share. A value that is repeated counts as often as it is in both.
-pub fn shared_values<'a>(mut left: &'a [u32], mut right: &'a [u32]) -> usize {
-    if left.len() > right.len() {
-        std::mem::swap(&mut left, &mut right);
-    }
-    if right.len() / 16 > left.len() {
-        // Much smaller: look its values up.
-        let mut shared = 0;
-        for value in left {
-            right = &right[right.partition_point(|other| other < value)..];
-            if right.first() == Some(value) {
-                right = &right[1..];
-                shared += 1;
-            }
-        }
-        return shared;
-    }
-    let (mut i, mut j, mut shared) = (0, 0, 0);
-    while i < left.len() && j < right.len() {
-        // No branches: which side is behind can't be predicted.
-        let (a, b) = (left[i], right[j]);
-        shared += usize::from(a == b);
-        i += usize::from(a <= b);
-        j += usize::from(b <= a);
-    }
-    shared
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,24 +141,5 @@ mod tests {
         assert!(!may(90, 2, near)); // 90/130 is no near match
         let contained = RULES.matched(85, 100, 1, 300);
         assert!(may(86, 2, contained) && !may(85, 2, contained) && may(95, 2, contained));
-    }
-
-    #[test]
-    fn shared_values_both_ways() {
-        let long: Vec<u32> = (0..1000).map(|value| 3 * value).collect();
-        assert_eq!(shared_values(&long, &[0, 1, 2, 3, 2997, 2998]), 3);
-        assert_eq!(shared_values(&long, &long), 1000);
-        let other: Vec<u32> = (0..1000).map(|value| 2 * value).collect();
-        assert_eq!(shared_values(&long, &other), 334); // multiples of 6 below 2000
-        assert_eq!(shared_values(&[], &long), 0);
-    }
-
-    #[test]
-    fn repeated_values_count_as_often_as_both_have_them() {
-        let (few, more) = ([1, 1, 1, 5, 7, 7, 9], [0, 1, 1, 5, 5, 7, 7, 7, 8]);
-        assert_eq!((shared_values(&few, &more), shared_values(&more, &few)), (5, 5));
-        let long: Vec<u32> = more.into_iter().chain(std::iter::repeat_n(9, 500)).collect();
-        assert_eq!((shared_values(&few, &long), shared_values(&long, &few)), (6, 6));
-        assert_eq!(shared_values(&[9; 20], &long), 20);
     }
 }
