@@ -5,9 +5,10 @@
 //! document is found when q of its postings are hit (Chaudhuri, Ganti and Kaushik, *A Primitive
 //! Operator for Similarity Joins in Data Cleaning*, 2006). No candidate is missed.
 //!
-//! Nor is one where a value is repeated. Say that the first of equal values, the second and so on are different ones: then
-//! samples are sets, of which the above holds, and they share as many as `shared_values` counts. Here such values have
-//! one number and stand in a list as often as they are held, so a posting is hit by all that it would be hit by then, or more.
+//! Nor is one where a value is repeated. Say that the first of equal values, the second and so on are
+//! different ones: then samples are sets, of which the above holds, and they share as many as
+//! `shared_values` counts. Here such values have one number and stand in a list as often as they are
+//! held, so a posting is hit by all that it would be hit by then, or by more.
 
 use std::ops::Range;
 
