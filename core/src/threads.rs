@@ -98,6 +98,18 @@ impl Workers {
         self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
+    /// What two things give that are done side by side, if there is more than one thread.
+    pub fn both<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        match &self.0 {
+            Some(pool) => pool.join(one, other),
+            None => (one(), other()),
+        }
+    }
+
     /// `work` of each item with a state of the thread's own (its buffers), results in the order of
     /// the items. Once an item failed no other is begun; the first failure in that order is the
     /// result, on any number of threads: items are begun in order, and what was begun is finished.
@@ -286,6 +298,19 @@ mod tests {
                 workers.map((0..9).collect(), || (), |_, i| if i == 5 { Err(i) } else { Ok(()) });
             assert_eq!(failed, Err(5));
         }
+    }
+
+    #[test]
+    fn two_things_at_once() {
+        for threads in [1, 2, 3] {
+            let workers = Workers::new(threads).unwrap();
+            let (mut left, mut right) = (vec![1], String::new());
+            let (one, other) = workers.both(|| left.pop(), || right.push('x'));
+            assert_eq!((one, other, left, right.as_str()), (Some(1), (), vec![], "x"));
+        }
+        // Each waits for the other, which no thread alone could do.
+        let (meet, workers) = (std::sync::Barrier::new(2), Workers::new(2).unwrap());
+        workers.both(|| meet.wait(), || meet.wait());
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub fn greedy(
         task,
         beside: if workers.count() > 1 { buckets.last_before() } else { Vec::new() },
         sizes: (0..corpus.count()).map(|rank| corpus.size(rank)).collect(),
-        neighbours: Neighbours::new(buckets, postings, &crowds),
+        neighbours: Neighbours::new(buckets, postings, &crowds, workers),
         crowds,
         verifier: Verifier::new(),
         cancel,

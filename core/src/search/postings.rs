@@ -44,21 +44,22 @@ impl Postings {
         let rarity = Rarity::new(corpus, workers, cancel)?;
         let parts = post(corpus, rules, &rarity, workers, cancel)?;
         let posted = parts.iter().map(|part| &part.posted[..]);
-        let marks = Marks::new(posted, BITS);
         let order = rarity.order();
-        let mut needed = vec![0; corpus.count()];
-        let sizes = parts.iter().flat_map(|part| &part.sizes);
-        for (&rank, _) in order.iter().zip(sizes).filter(|(_, &size)| size > 0) {
-            let sample = corpus.sample(rank as usize).len();
-            needed[rank as usize] = HITS.min(rules.contained_floor(sample)) as u8;
-        }
+        let needed = || {
+            let mut needed = vec![0; corpus.count()];
+            let sizes = parts.iter().flat_map(|part| &part.sizes);
+            for (&rank, _) in order.iter().zip(sizes).filter(|(_, &size)| size > 0) {
+                let sample = corpus.sample(rank as usize).len();
+                needed[rank as usize] = HITS.min(rules.contained_floor(sample)) as u8;
+            }
+            needed
+        };
+        let (marks, needed) = workers.both(|| Marks::new(posted, BITS), needed);
         let (posted, held) = numbered(corpus, &rarity, parts, &marks, workers, cancel)?;
         let count = marks.count();
-        Ok(Postings {
-            needed,
-            posted: Keys::placed(&posted, order, count),
-            held: Keys::placed(&held, order, count),
-        })
+        let placed = |keys| move || Keys::placed(keys, order, count);
+        let (posted, held) = workers.both(placed(&posted), placed(&held));
+        Ok(Postings { needed, posted, held })
     }
 
     /// Posted values of this document that a larger one must hold; 0 if it posted nothing.

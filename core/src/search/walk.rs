@@ -10,6 +10,7 @@ use super::lists::{part, Kept, Keys, Listed};
 use super::postings::Postings;
 use super::rare::RareWalk;
 use crate::simd::prefetch;
+use crate::threads::Workers;
 
 /// Neighbours that are taken at once.
 const AT_ONCE: usize = if cfg!(test) { 6 } else { 256 };
@@ -90,13 +91,17 @@ impl Walk {
 }
 
 impl Neighbours {
-    pub fn new(buckets: Keys, postings: Option<Postings>, crowds: &Crowds) -> Neighbours {
-        Neighbours {
-            in_bucket: Kept::new(&buckets, crowds),
-            holding: postings.as_ref().map(|all| Kept::new(all.held(), crowds)).unwrap_or_default(),
-            buckets,
-            postings,
-        }
+    pub fn new(
+        buckets: Keys,
+        postings: Option<Postings>,
+        crowds: &Crowds,
+        workers: &Workers,
+    ) -> Neighbours {
+        let (in_bucket, holding) = workers.both(
+            || Kept::new(&buckets, crowds),
+            || postings.as_ref().map(|all| Kept::new(all.held(), crowds)).unwrap_or_default(),
+        );
+        Neighbours { in_bucket, holding, buckets, postings }
     }
 
     /// The document stays. Documents must come in keep order.
