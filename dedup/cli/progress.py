@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TextIO
 
 from dedup.progress import STAGES, Progress
-from dedup.report.style import plural, size_of
 
 DRAWN_EVERY = 0.1  # seconds between two drawings
 TOLD_EVERY = 30.0  # seconds between two lines where there is no terminal
@@ -78,6 +77,8 @@ class ProgressLine:
         stage = f"{event.number} of {event.stages + self._more} {words}"
         if not event.done:
             return [stage]
+        from dedup.report.style import plural, size_of  # a scan that is quiet doesn't need it
+
         size = size_of if event.unit == "bytes" else lambda count: plural(count, "document")
         since, before = self._past[0]
         rate = (event.done - before) / max(now - since, 1e-3) if now - since >= _RATED_FROM else 0.0

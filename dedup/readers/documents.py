@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import xxhash
 
@@ -20,6 +19,9 @@ from dedup.readers.streams import Refused, open_regular
 from dedup.readers.text import read_as, read_text, too_long
 from dedup.readers.tree import Found
 from dedup.settings import Settings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class Read(NamedTuple):
@@ -158,7 +160,11 @@ class Ahead:
         self._forced = settings.format
         self._started = 0
         self._threads = min(threads, len(self._slow), 4 * (os.cpu_count() or 1))
-        self._executor = ThreadPoolExecutor(self._threads) if self._threads else None
+        self._executor: ThreadPoolExecutor | None = None
+        if self._threads:  # with nothing for it to do it isn't loaded: it brings logging along
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._executor = ThreadPoolExecutor(self._threads)
         self._running: dict[str, Future[Read]] = {}
 
     def take(self, file: Found) -> Read:
