@@ -149,6 +149,9 @@ impl<T: Number> Sorter<T> {
                 *place += 1;
             }
         }
+        if cancel.is_set() {
+            return; // they aren't near their places, which takes an insertion sort hours
+        }
         if largest as usize <= SMALL {
             return insertion_sort(hashes);
         }
@@ -197,6 +200,15 @@ mod tests {
             sorter.sort(&mut found, &cancel);
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn cancelled_before_it_begins() {
+        let cancel = Cancel::new();
+        cancel.set();
+        let mut hashes: Vec<u64> = (0..1 << 20).rev().collect();
+        Sorter::default().sort(&mut hashes, &cancel);
+        assert_eq!(hashes[0], (1 << 20) - 1, "nothing was done, least of all one by one");
     }
 
     #[test]
