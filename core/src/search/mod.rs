@@ -6,6 +6,7 @@
 //! the best match has one order.
 
 mod better;
+mod bits;
 mod buckets;
 mod corpus;
 mod counts;

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use super::bits::Bits;
 use super::lists::Keys;
 use super::{Cancelled, Corpus, Rules, NOBODY};
+use crate::simd::Level;
 use crate::threads::{pieces, Cancel, Workers};
 
 /// Documents handed to a thread at a time.
@@ -16,14 +18,14 @@ const PIECE: usize = 1 << 12;
 const HELD: usize = 8;
 /// Bits for each popular value, most of which are zero.
 const BITS: usize = if cfg!(test) { 1 } else { 16 };
+/// Most of them.
+const MOST: usize = 1 << 26;
 
 /// Sampled values that are there twice in the first, the middle and the last document of a crowded bucket.
 pub struct Popular {
     /// Ascending.
     values: Vec<u32>,
-    /// For each number that a value's leading bits can be whether one of them has it.
-    marks: Vec<u64>,
-    shift: u32,
+    bits: Bits,
 }
 
 impl Popular {
@@ -50,14 +52,8 @@ impl Popular {
         }
         values.sort_unstable();
         values.dedup();
-        let room = (BITS * values.len()).next_power_of_two().clamp(1 << 6, 1 << 26);
-        let shift = u32::BITS - room.trailing_zeros();
-        let mut marks = vec![0; room / 64];
-        for &value in &values {
-            let bit = (value >> shift) as usize;
-            marks[bit / 64] |= 1 << (bit % 64);
-        }
-        Popular { values, marks, shift }
+        let bits = Bits::new(std::iter::once(&values[..]), BITS, MOST);
+        Popular { values, bits }
     }
 
     /// For each rank whether the document holds so many of them that it is in a crowd. Nobody is if no more than
@@ -101,14 +97,7 @@ impl Popular {
 
     /// How many of a sample's values are popular.
     fn count(&self, sample: &[u32], marked: &mut Vec<u32>) -> usize {
-        // No branches: nobody can predict them.
-        marked.resize(marked.len().max(sample.len()), 0);
-        let mut count = 0;
-        for &value in sample {
-            let bit = (value >> self.shift) as usize;
-            marked[count] = value;
-            count += (self.marks[bit / 64] >> (bit % 64) & 1) as usize;
-        }
+        let count = self.bits.hits(Level::detect(), sample, std::iter::repeat(u64::MAX), marked);
         marked[..count].iter().filter(|value| self.values.binary_search(value).is_ok()).count()
     }
 }
