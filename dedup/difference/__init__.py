@@ -5,14 +5,19 @@ Plain data with offsets into the raw texts; drawing it is for :mod:`dedup.report
 
 from __future__ import annotations
 
-from dedup.difference._build import characters, diff
-from dedup.difference._digest import Change, Digest, Excerpt, Lost, Shared, digest, lost, passages
+from dedup.difference._characters import characters
+from dedup.difference._comparer import Comparer, diff
+from dedup.difference._digest import Change, Digest, Shared, digest, passages
+from dedup.difference._excerpt import Excerpt
 from dedup.difference._lines import counted, digest_lines, shortened
+from dedup.difference._lost import Lost, lost
 from dedup.difference._model import Counts, Difference, Kind, Move, Segment
-from dedup.difference._units import can_cut, count_words, plain
+from dedup.difference._patterns import plain
+from dedup.difference._units import can_cut, count_words
 
 __all__ = [
     "Change",
+    "Comparer",
     "Counts",
     "Difference",
     "Digest",

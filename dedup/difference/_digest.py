@@ -1,27 +1,24 @@
-"""A pair in words: what only one of them has, what changed, what moved, what would be lost."""
+"""A pair in words: what only one of them has, what changed, what moved."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from dedup.difference._excerpt import Excerpt, single_spaced
 from dedup.difference._model import Difference, Segment
-from dedup.difference._units import plain, split, units_of_pair
+from dedup.difference._patterns import plain
+from dedup.difference._units import split
 
 SMALL_WORDS = 12
 """A change with no more words than this on either side is quoted with its neighbours; a longer one is a passage."""
 CONTEXT_WORDS = 3
 _JOIN_WORDS = 4  # small changes this close, on one line, are quoted together
-_RUN = 5  # words: a word in such a run of the other text is not lost
-_HOLE = re.compile(rb"\x01{10,}")  # so many covered words divide a passage that would be lost
 _WINDOW = 200  # characters on each side in which the neighbours of a change are looked for
 
 _SENTENCE = re.compile(r"[.!?。！？…]\s")
 _LINE = re.compile(r"[\n\r\x0b\x0c\x85\u2028\u2029]")
-_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +30,6 @@ class Shared:
     a_end: int
     b_start: int
     b_end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A passage that only one text has.
-
-    Attributes:
-        words: its number of words.
-        start, end: offsets in that text.
-        text: the passage with its spaces made single, raw otherwise.
-        times: how many passages with the same words there are (the others are not listed).
-    """
-
-    words: int
-    start: int
-    end: int
-    text: str
-    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +77,6 @@ class Digest:
     approximate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What would be lost if one document of a pair were dropped.
-
-    Attributes:
-        words: words of the dropped document that the kept one has nowhere, as far as was looked.
-        passages: where they stand, most words first.
-    """
-
-    words: int
-    passages: tuple[Excerpt, ...]
-
-
 def passages(difference: Difference, *, least_words: int = 5, limit: int = 10) -> tuple[Shared, ...]:
     """The longest passages both texts have, longest first (then in order of a).
 
@@ -136,81 +102,6 @@ def passages(difference: Difference, *, least_words: int = 5, limit: int = 10) -
     return tuple(found[:limit])
 
 
-def lost(difference: Difference, a: str, b: str, *, dropped: Literal["a", "b"] = "a") -> Lost:
-    """What the dropped document has that the kept one lacks. What the kept one alone has is never lost.
-
-    Moved passages and formatting are not lost. Nor are words that stand elsewhere in the kept document: all of a
-    passage if each of its words is in a run of five that does, otherwise stretches of ten such words or more.
-
-    Args:
-        difference: of ``a`` and ``b``.
-        a: the one text.
-        b: the other text.
-        dropped: which of them would go.
-
-    >>> from dedup.difference import diff
-    >>> a, b = "One two three. Only here it is said.", "One two three."
-    >>> lost(diff(a, b), a, b).passages[0].text
-    'Only here it is said.'
-    """
-    text, kept = (a, b) if dropped == "a" else (b, a)
-    spans = []
-    for s in _leaves(difference):
-        start, end, words = (s.a_start, s.a_end, s.a_words) if dropped == "a" else (s.b_start, s.b_end, s.b_words)
-        if words and s.kind not in ("equal", "formatting"):
-            spans.append((start, end))
-    if not spans:
-        return Lost(0, ())
-    units, other = units_of_pair(text, kept)
-    runs = _runs_of_five(other.ids)
-    left: list[Excerpt] = []
-    for start, end in spans:
-        first, last = bisect_left(units.starts, start), bisect_left(units.starts, end)
-        for low, high in _not_elsewhere(units.ids, first, last, runs):
-            begin = start if low == first else units.starts[low]
-            stop = end if high == last else units.starts[high]
-            left.append(Excerpt(high - low, begin, stop, _single_spaced(text[begin:stop])))
-    left.sort(key=lambda excerpt: (-excerpt.words, excerpt.start))
-    return Lost(sum(excerpt.words for excerpt in left), tuple(left))
-
-
-def _runs_of_five(ids: list[int]) -> set[tuple[int, ...]]:
-    return set(zip(*(ids[shift:] for shift in range(_RUN)), strict=False))
-
-
-def _not_elsewhere(ids: list[int], first: int, last: int, runs: set[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
-    """The parts of a stretch of words that no run of five covers which stands in the other text."""
-    low = max(0, first - _RUN + 1)
-    around = ids[low : last + _RUN - 1]
-    covered = bytearray(len(around))
-    for at, run in enumerate(zip(*(around[shift:] for shift in range(_RUN)), strict=False)):
-        if run in runs:
-            covered[at : at + _RUN] = b"\1" * _RUN
-    inside = bytes(covered[first - low : last - low])
-    if 0 not in inside:
-        return
-    begin = 0
-    for hole in _HOLE.finditer(inside):
-        if hole.start() > begin:
-            yield first + begin, first + hole.start()
-        begin = hole.end()
-    if begin < len(inside):
-        yield first + begin, last
-
-
-def _leaves(difference: Difference) -> Iterator[Segment]:
-    """All segments, those inside moves instead of their ends; the moves come last."""
-    for segment in difference.segments:
-        if segment.kind != "moved":
-            yield segment
-    for move in difference.moves:
-        yield from move.segments
-
-
-def _single_spaced(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
-
-
 def digest(difference: Difference, a: str, b: str) -> Digest:
     """A pair in words, as data; :func:`digest_lines` makes sentences of it.
 
@@ -231,11 +122,11 @@ def digest(difference: Difference, a: str, b: str) -> Digest:
             for at in group:
                 s = segments[at]
                 if s.a_words:
-                    a_only.append(Excerpt(s.a_words, s.a_start, s.a_end, _single_spaced(a[s.a_start : s.a_end])))
+                    a_only.append(Excerpt(s.a_words, s.a_start, s.a_end, single_spaced(a[s.a_start : s.a_end])))
                 if s.b_words:
-                    b_only.append(Excerpt(s.b_words, s.b_start, s.b_end, _single_spaced(b[s.b_start : s.b_end])))
+                    b_only.append(Excerpt(s.b_words, s.b_start, s.b_end, single_spaced(b[s.b_start : s.b_end])))
     moved = [
-        Excerpt(s.a_words, s.a_start, s.a_end, _single_spaced(a[s.a_start : s.a_end]))
+        Excerpt(s.a_words, s.a_start, s.a_end, single_spaced(a[s.a_start : s.a_end]))
         for s in (difference.segments[move.a_segment] for move in difference.moves)
     ]
     counts = difference.counts
@@ -257,8 +148,7 @@ def _groups(segments: tuple[Segment, ...], a: str, b: str) -> Iterator[list[int]
     group: list[int] = []
     for at, s in enumerate(segments):
         if s.kind in ("equal", "formatting", "moved"):
-            close = s.kind != "moved" and s.a_words <= _JOIN_WORDS and not _LINE.search(b, s.b_start, s.b_end)
-            if group and not close:
+            if group and (s.kind == "moved" or s.a_words > _JOIN_WORDS or _LINE.search(b, s.b_start, s.b_end)):
                 yield group
                 group = []
             continue
@@ -313,8 +203,8 @@ def _quoted(segments: tuple[Segment, ...], first: int, last: int, a: str, b: str
         after = segments[last + 1]
         back, cut_back = _head(a[after.a_start : min(after.a_end, after.a_start + _WINDOW)])
     return Change(
-        before=_single_spaced(front + a[s.a_start : e.a_end] + back),
-        after=_single_spaced(front + b[s.b_start : e.b_end] + back),
+        before=single_spaced(front + a[s.a_start : e.a_end] + back),
+        after=single_spaced(front + b[s.b_start : e.b_end] + back),
         a_start=s.a_start - len(front),
         b_start=s.b_start - len(front),
         cut_front=cut_front,

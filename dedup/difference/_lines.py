@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dedup.difference._digest import Change, Digest, Excerpt
+from dedup.difference._digest import Change, Digest
+from dedup.difference._excerpt import Excerpt
 
 
 def shortened(text: str, *, words: int = 16) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from dataclasses import dataclass
 
+import numpy as np
+
+from dedup._arrays import I64
 from dedup.difference._align import Block, grams
 from dedup.difference._units import Units
 
@@ -34,9 +37,9 @@ def find_moves(a: Units, b: Units, blocks: list[Block]) -> list[Passage]:
     holes_a, holes_b = _holes(a, b, blocks)
     if sum(j - i for i, j in holes_a) < MOVED_WORDS or sum(j - i for i, j in holes_b) < MOVED_WORDS:
         return []
-    base = max(max(a.ids), max(b.ids)) + 2
-    places_a = _unique_places(a.ids, holes_a, base)
-    places_b = _unique_places(b.ids, holes_b, base)
+    grams_a, grams_b = grams(np.asarray(a.ids), np.asarray(b.ids), _GRAM)
+    places_a = _unique_places(grams_a, holes_a)
+    places_b = _unique_places(grams_b, holes_b)
     seeds = sorted((j, places_a[gram]) for gram, j in places_b.items() if gram in places_a)
     ends_a, ends_b = [end for _, end in holes_a], [end for _, end in holes_b]
     found: list[Passage] = []
@@ -62,14 +65,14 @@ def _holes(a: Units, b: Units, blocks: list[Block]) -> tuple[list[tuple[int, int
     return holes_a, holes_b
 
 
-def _unique_places(ids: list[int], holes: list[tuple[int, int]], base: int) -> dict[int, int]:
+def _unique_places(all_grams: I64, holes: list[tuple[int, int]]) -> dict[int, int]:
     """Place of each run of four words that occurs once within the holes."""
     places: dict[int, int] = {}
     twice: set[int] = set()
     for first, last in holes:
         if last - first < MOVED_WORDS:
             continue
-        for place, gram in enumerate(grams(ids[first:last], _GRAM, base), first):
+        for place, gram in enumerate(all_grams[first : last - _GRAM + 1].tolist(), first):
             if gram in places:
                 twice.add(gram)
             places[gram] = place

@@ -21,6 +21,7 @@ _BIG = 8  # words: a change this long can swallow equal words that stand alone b
 _LONGEST_SWALLOWED = 4  # words: five in a row are a shingle, which counts as shared, so it is shown as shared
 _SLIDE = 300
 _SENTENCE_END = frozenset(".!?…。！？")
+_GLUE = frozenset("'’.,:/")
 _CLAUSE_END = frozenset(",;:()[]–—،、，；：")
 
 
@@ -62,7 +63,7 @@ def _is_trivial(word: str) -> bool:
 def _weight(a: Units, block: Block) -> float:
     """How much an equal run says: stop words and single characters of spaceless scripts count half."""
     i, _, n = block
-    return sum(0.5 if len(word) == 1 or _is_trivial(word) else 1.0 for word in a.words[i : i + n])
+    return sum(0.5 if len(word) == 1 or _is_trivial(word) else 1.0 for word in a.words(i, i + n))
 
 
 def _gap_sizes(a: Units, b: Units, blocks: list[Block]) -> list[int]:
@@ -78,8 +79,8 @@ def _gap_sizes(a: Units, b: Units, blocks: list[Block]) -> list[int]:
 
 def _is_line(units: Units, first: int, n: int) -> bool:
     """Whether words stand on lines of their own."""
-    before, after = units.gaps[first], units.gaps[first + n]
-    return (first == 0 or "\n" in before) and (first + n == len(units) or "\n" in after)
+    last = first + n
+    return (first == 0 or "\n" in units.gap(first)) and (last == len(units) or "\n" in units.gap(last))
 
 
 def _without_trivial(a: Units, b: Units, blocks: list[Block]) -> list[Block]:
@@ -90,7 +91,7 @@ def _without_trivial(a: Units, b: Units, blocks: list[Block]) -> list[Block]:
         i, j, n = block
         smaller = min(sizes[k], sizes[k + 1])
         if n <= _LONGEST_SWALLOWED and smaller:
-            lone = n <= min(2, smaller) and all(map(_is_trivial, a.words[i : i + n]))
+            lone = n <= min(2, smaller) and all(map(_is_trivial, a.words(i, i + n)))
             if (lone or _weight(a, block) <= smaller / 4) and not (_is_line(a, i, n) and _is_line(b, j, n)):
                 continue
         kept.append(block)
@@ -120,13 +121,13 @@ def _glued(units: Units, word: int) -> bool:
     """Whether a word belongs to the one before it for a reader: 14,000; 3.5; 10:30; don't; rock’n’roll."""
     if not 0 < word < len(units):
         return False
-    gap = units.gaps[word]
-    if len(gap) != 1:
+    at = units.ends[word - 1]
+    if units.text[at] not in _GLUE or units.starts[word] - at != 1:
         return False
-    before, after = units.words[word - 1][-1], units.words[word][0]
-    if gap in "'’":
+    before, after = units.text[at - 1], units.text[at + 1]
+    if units.text[at] in "'’":
         return before.isalpha() and after.isalpha()
-    return gap in ".,:/" and before.isdigit() and after.isdigit()
+    return before.isdigit() and after.isdigit()
 
 
 def _whole_words(a: Units, b: Units, blocks: list[Block]) -> list[Block]:
@@ -135,14 +136,14 @@ def _whole_words(a: Units, b: Units, blocks: list[Block]) -> list[Block]:
     i_done = j_done = 0
     for k, (i, j, n) in enumerate(blocks):
         for _ in range(3):  # the start of this block, if a change comes before it
-            changed_a, changed_b = i > i_done, j > j_done
-            if n and ((changed_a and _glued(a, i)) or (changed_b and _glued(b, j))):
-                i, j, n = i + 1, j + 1, n - 1
+            if not (n and ((i > i_done and _glued(a, i)) or (j > j_done and _glued(b, j)))):
+                break
+            i, j, n = i + 1, j + 1, n - 1
         end_i, end_j = (blocks[k + 1][0], blocks[k + 1][1]) if k + 1 < len(blocks) else (len(a), len(b))
         for _ in range(3):  # and its end, if a change comes after it
-            changed_a, changed_b = i + n < end_i, j + n < end_j
-            if n and ((changed_a and _glued(a, i + n)) or (changed_b and _glued(b, j + n))):
-                n -= 1
+            if not (n and ((i + n < end_i and _glued(a, i + n)) or (j + n < end_j and _glued(b, j + n)))):
+                break
+            n -= 1
         if n:
             result.append((i, j, n))
             i_done, j_done = i + n, j + n
@@ -153,7 +154,7 @@ def _quality(units: Units, word: int) -> int:
     """How good a place it is to begin something new, before a word: a paragraph is best, inside a number worst."""
     if word == 0 or word == len(units):
         return 5
-    gap = units.gaps[word]
+    gap = units.gap(word)
     lines = gap.count("\n")
     if lines:
         return 5 if lines > 1 else 4
@@ -185,17 +186,17 @@ def _slid(a: Units, b: Units, blocks: list[Block]) -> list[Block]:
 
 def _best_slide(units: Units, start: int, end: int, most_left: int, most_right: int) -> int:
     """By how many words a run that only one text has is best moved; negative is to the left."""
-    words = units.words
+    word = units.word
     best = _quality(units, start) + _quality(units, end)
     shift = 0
     for step in range(1, min(most_left, _SLIDE) + 1):
-        if words[start - step] != words[end - step]:
+        if word(start - step) != word(end - step):
             break
         quality = _quality(units, start - step) + _quality(units, end - step)
         if quality > best:
             best, shift = quality, -step
     for step in range(1, min(most_right, _SLIDE) + 1):
-        if words[start + step - 1] != words[end + step - 1]:
+        if word(start + step - 1) != word(end + step - 1):
             break
         quality = _quality(units, start + step) + _quality(units, end + step)
         if quality > best:

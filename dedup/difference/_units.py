@@ -9,142 +9,65 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import accumulate
+from itertools import count
 
-# Scripts written without spaces: every letter or number is a word (design, section 3).
-_SPACELESS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1980-\u19df\u1a20-\u1aaf\u3005-\u3007\u3021-\u3029\u3031-\u303c"
-    "\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff"
-    "\U0001aff0-\U0001b16f\U00020000-\U000323af"
-)
-_JOINS_BEFORE = "\u0e30\u0e32\u0e33\u0e45\u0e46\u0eb0\u0eb2\u0eb3\u0ec6"  # Thai and Lao letters that act as marks
-_JOINS_AFTER = "\u0e40-\u0e44\u0ec0-\u0ec4"  # Thai and Lao vowels written before their consonant
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, but blank: the normal form drops them
-_SIGNS = "\u0640\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+import numpy as np
 
-_ASCII_WORD = re.compile("([0-9A-Za-z]+)")
-_ASCII_TOKEN = re.compile("[0-9a-z]+")
+from dedup._arrays import I64
+from dedup.difference._patterns import fold, parts_words, pattern_for, word_pattern
 
 _REGIONAL = range(0x1F1E6, 0x1F200)
+_FORMS = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
+"""Of each byte of ASCII text the character that its word has in normal form; a space for what is part of none."""
+_MOSTLY_ASCII = 8  # one character of so many, or fewer, is not ASCII
 
 
-@cache
-def _classes() -> tuple[str, str, str]:
-    """Bodies of three character classes: marks, what the normal form drops, and symbols that stand for words.
-
-    Marks are of category M. Dropped is category Cf and a few more. Symbols such as ™ and ´ hold letters or marks
-    in NFKC, so they count as parts of words.
-    """
-    marks: list[int] = []
-    dropped: list[int] = [0xAD, 0x34F, 0x115F, 0x1160, 0x3164, 0xFFA0]
-    symbols: list[int] = []
-    # All of them lie in these two ranges; scanning all of Unicode would take 0.1 s.
-    for point in (*range(0xA1, 0x1F300), *range(0xE0000, 0xE0200)):
-        char = chr(point)
-        category = unicodedata.category(char)
-        if category == "Cf" or 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF:
-            dropped.append(point)
-        elif category[0] == "M" and point != 0x34F:
-            marks.append(point)
-        elif category[0] in "SP" and any(unicodedata.category(c)[0] in "LMN" for c in _nfkc(char)):
-            symbols.append(point)
-    return _class_body(marks), _class_body(sorted(set(dropped))), _class_body(symbols)
-
-
-def _nfkc(text: str) -> str:
-    return unicodedata.normalize("NFKC", text)
-
-
-def _class_body(points: list[int]) -> str:
-    """Sorted code points as ranges for a character class."""
-    ranges: list[list[int]] = []
-    for point in points:
-        if ranges and ranges[-1][1] == point - 1:
-            ranges[-1][1] = point
-        else:
-            ranges.append([point, point])
-    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
-
-
-@cache
-def _word_pattern() -> re.Pattern[str]:
-    """One group: a word of a raw text. The two lookaheads keep ASCII text on a short path (3 times the speed)."""
-    marks, dropped, symbols = _classes()
-    letters = f"[^\\W_{_SPACELESS}{_FILLERS}]"
-    joins = f"[{marks}{dropped}{symbols}{_JOINS_BEFORE}]"
-    stays = f"[{marks}{dropped}{_JOINS_BEFORE}]*"
-    return re.compile(
-        "((?=[0-9A-Za-z\\x80-\\U0010ffff])(?:"
-        f"[0-9A-Za-z]+(?:(?=[^\\x00-\\x7f])(?:{joins}|{letters}){letters}*)*"
-        f"|{letters}+(?:{joins}+{letters}*)*"
-        f"|[{_JOINS_AFTER}]{stays}(?![{_JOINS_AFTER}])(?=[^\\W\\d])[\u0e00-\u0eff]{stays}"
-        f"|(?=[^\\W_])[{_SPACELESS}]{stays}"
-        f"|(?=[{_SPACELESS}])[{marks}]{stays}"
-        f"|[{marks}{symbols}]{joins}*{letters}*(?:{joins}+{letters}*)*"
-        "))"
-    )
-
-
-@cache
-def _dropped_pattern() -> re.Pattern[str]:
-    return re.compile(f"[{_classes()[1]}]+")
-
-
-@cache
-def _signs_pattern() -> re.Pattern[str]:
-    return re.compile(f"[{_SIGNS}]+")
-
-
-@lru_cache(maxsize=65536)
-def _fold(word: str) -> str:
-    """The word as the normal form has it; "" when nothing of it is left."""
-    if word.isascii():
-        return word.lower()
-    return plain(word)
-
-
-def plain(text: str) -> str:
-    r"""The normal form of a piece of text: its tokens, joined by one space.
-
-    Two pieces are the same but for formatting (case, punctuation, spacing) if this is equal. It follows the
-    design's definition, but leaves the table of unassigned code points to the interpreter: it is for showing,
-    never for a score.
-
-    >>> plain("“Don’t!”  she SAID"), plain("\ufb01ne \u00ad")
-    ('don t she said', 'fine')
-    """
-    if text.isascii():
-        return " ".join(_ASCII_TOKEN.findall(text.lower()))
-    text = _dropped_pattern().sub("", text)
-    text = _nfkc(_nfkc(text).casefold())
-    text = _nfkc(_signs_pattern().sub("", text))
-    return " ".join(_word_pattern().findall(text))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Units:
     """A text cut into words and gaps.
 
     Attributes:
         text: the raw text.
         starts, ends: character offsets of each word in ``text``.
-        words: the raw words.
-        gaps: what stands before each word, and last what follows the last one: ``len(words) + 1`` strings, so
-            that ``gaps[0] + words[0] + gaps[1] + …`` is the text.
-        ids: one number a word; equal numbers mean equal in normal form, in the other text of the pair too.
+        ids: one number a word; equal numbers mean equal in normal form, in all texts of one vocabulary.
     """
 
     text: str
-    starts: list[int]
-    ends: list[int]
-    words: list[str]
-    gaps: list[str]
-    ids: list[int]
+    starts: array[int]
+    ends: array[int]
+    ids: array[int]
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.starts)
+
+    def word(self, at: int) -> str:
+        """A raw word."""
+        return self.text[self.starts[at] : self.ends[at]]
+
+    def words(self, first: int, last: int) -> list[str]:
+        """The raw words from one to before another."""
+        text = self.text
+        return [text[start:end] for start, end in zip(self.starts[first:last], self.ends[first:last], strict=True)]
+
+    def part(self, start: int, end: int) -> Units:
+        """A part of the text that tears no word apart."""
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        starts = array("q", [at - start for at in self.starts[first:last]])
+        ends = array("q", [at - start for at in self.ends[first:last]])
+        return Units(self.text[start:end], starts, ends, self.ids[first:last])
+
+    def gap(self, word: int) -> str:
+        """What stands before a word (``len(self)`` is allowed: what follows the last one)."""
+        return self.text[self.gap_start(word) : self.gap_end(word)]
+
+    def gap_size(self, word: int) -> int:
+        """Number of characters of the gap before a word."""
+        return self.gap_end(word) - self.gap_start(word)
 
     def gap_start(self, word: int) -> int:
         """Offset at which the gap before a word begins (``len(self)`` is allowed: the gap after the last)."""
@@ -152,13 +75,12 @@ class Units:
 
     def gap_end(self, word: int) -> int:
         """Offset at which the gap before a word ends, which is where the word starts, or the text ends."""
-        return self.starts[word] if word < len(self.words) else len(self.text)
+        return self.starts[word] if word < len(self.starts) else len(self.text)
 
 
 def split(text: str) -> tuple[list[str], list[str]]:
     """The words of a text and the gaps around them (one more than words)."""
-    pattern = _ASCII_WORD if text.isascii() else _word_pattern()
-    parts = pattern.split(text)
+    parts = word_pattern(text).split(text)
     return parts[1::2], parts[0::2]
 
 
@@ -168,32 +90,97 @@ def count_words(text: str) -> int:
     >>> count_words("It’s 14,000 — 東京!")
     6
     """
-    return len(split(text)[0])
+    return len(word_pattern(text).findall(text))
+
+
+class _RawWords(dict[str, int]):
+    """The numbers of raw words, found when they are asked for."""
+
+    def __init__(self, forms: defaultdict[str, int]) -> None:
+        super().__init__()
+        self._forms = forms
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = self._forms[fold(word)]
+        return number
+
+
+class Vocabulary:
+    """Numbers for words. Texts whose words are to be compared are cut by one vocabulary."""
+
+    def __init__(self) -> None:
+        self._forms: defaultdict[str, int] = defaultdict(count().__next__)  # of each normal form
+        self._raw = _RawWords(self._forms)
+
+    def cut(self, text: str) -> Units:
+        """A text cut into words and gaps."""
+        if text.isascii():
+            return self._cut_ascii(text, text.encode().translate(_FORMS))
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        others = np.flatnonzero(points > 127)
+        if len(others) * _MOSTLY_ASCII > len(points):
+            return self._cut_any(text)
+        forms = np.where(points > 127, 32, points).astype(np.uint8).tobytes().translate(_FORMS)
+        chars = [chr(point) for point in points[others].tolist()]
+        # Most of these are quotation marks and dashes, and part words as spaces do.
+        within = {char for char in set(chars) if not parts_words(char)}
+        places = others[[char in within for char in chars]]
+        if not len(places):
+            return self._cut_ascii(text, forms)
+        return self._cut_mixed(text, forms, places, pattern_for(within))
+
+    def _cut_ascii(self, text: str, forms: bytes) -> Units:
+        """Of a text whose words are ASCII."""
+        starts, ends = _runs(np.frombuffer(forms, np.uint8) != 32)
+        return _units(text, starts, ends, self._numbers(forms))
+
+    def _cut_mixed(self, text: str, forms: bytes, others: I64, pattern: re.Pattern[str]) -> Units:
+        """Of a text whose words are ASCII but for those that have one of the ``others``, which are places in it."""
+        shown = np.frombuffer(bytearray(forms), np.uint8)
+        inside = shown != 32
+        inside[others] = True
+        starts, ends = _runs(inside)
+        mixed = np.zeros(len(starts), np.bool_)
+        mixed[np.searchsorted(starts, others, "right") - 1] = True
+        spans: list[tuple[int, int]] = []
+        for start, end in zip(starts[mixed].tolist(), ends[mixed].tolist(), strict=True):
+            shown[start:end] = 32
+            spans += [match.span() for match in pattern.finditer(text, start, end)]
+        found = np.array(spans, np.int64).reshape(-1, 2)
+        starts = np.concatenate([starts[~mixed], found[:, 0]])
+        ids = np.concatenate([self._numbers(shown.tobytes()), _array(self._raw[text[s:e]] for s, e in spans)])
+        order = np.argsort(starts)
+        return _units(text, starts[order], np.concatenate([ends[~mixed], found[:, 1]])[order], ids[order])
+
+    def _numbers(self, forms: bytes) -> I64:
+        return _array(map(self._forms.__getitem__, forms.decode("ascii").split()))
+
+    def _cut_any(self, text: str) -> Units:
+        parts = word_pattern(text).split(text)
+        offsets = _array(map(len, parts)).cumsum()
+        return _units(text, offsets[0:-1:2], offsets[1::2], _array(map(self._raw.__getitem__, parts[1::2])))
 
 
 def units_of_pair(a: str, b: str) -> tuple[Units, Units]:
     """Both texts cut into units, numbered alike."""
-    numbers: dict[str, int] = {}
-    raw: dict[str, int] = {}
-    return _units(a, raw, numbers), _units(b, raw, numbers)
+    vocabulary = Vocabulary()
+    return vocabulary.cut(a), vocabulary.cut(b)
 
 
-def _units(text: str, raw: dict[str, int], numbers: dict[str, int]) -> Units:
-    pattern = _ASCII_WORD if text.isascii() else _word_pattern()
-    parts = pattern.split(text)
-    offsets = list(accumulate(map(len, parts)))
-    words = parts[1::2]
-    for word in set(words).difference(raw):
-        # Numbers depend on set order, but only their equality is ever used.
-        raw[word] = numbers.setdefault(_fold(word), len(numbers))
-    return Units(
-        text=text,
-        starts=offsets[0:-1:2],
-        ends=offsets[1::2],
-        words=words,
-        gaps=parts[0::2],
-        ids=list(map(raw.__getitem__, words)),
-    )
+def _array(numbers: Iterable[int]) -> I64:
+    return np.fromiter(numbers, np.int64)
+
+
+def _runs(inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[I64, I64]:
+    """Where the runs of true values start and end."""
+    padded = np.zeros(len(inside) + 2, np.bool_)
+    padded[1:-1] = inside
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return edges[0::2], edges[1::2]
+
+
+def _units(text: str, starts: I64, ends: I64, ids: I64) -> Units:
+    return Units(text, array("q", starts.tobytes()), array("q", ends.tobytes()), array("q", ids.tobytes()))
 
 
 def _extends(char: str) -> bool:

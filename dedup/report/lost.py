@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup._arrays import I64
-from dedup.difference import Difference, Lost, diff, lost, shortened
+from dedup.difference import Comparer, Lost, shortened
 from dedup.errors import InputError
 from dedup.model import Cluster, Drop, Kept, Relation
 from dedup.report.clean import visible
@@ -31,7 +31,6 @@ _SHORT = 4  # words: so short a passage says little without its neighbours
 
 ReadTexts = Callable[[Sequence[Kept | Drop]], list[str]]
 """Reads the texts of documents, in the order asked for; raises InputError where one has changed."""
-Compare = Callable[[str, str], Difference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class RunLoss:
 
 
 def lost_of_pair(
-    cluster: Cluster, drop: Drop, kept: str, dropped: str, compare: Compare = diff, *, keep_goes: bool = False
+    cluster: Cluster, drop: Drop, kept: str, dropped: str, comparer: Comparer, *, keep_goes: bool = False
 ) -> DocumentLoss:
     """What one dropped document has that the kept one lacks.
 
@@ -90,15 +89,12 @@ def lost_of_pair(
         drop: the dropped document.
         kept: the text of the document that stays.
         dropped: the text of the one that would go.
-        compare: gives the difference of the kept and the dropped text, for callers that have it already.
+        comparer: compares the texts; it may have done so before.
         keep_goes: it was decided that the dropped document stays in place of the kept one: what is lost is what
             only the kept one has.
     """
-    difference = compare(kept, dropped)
-    if keep_goes:
-        found, text = lost(difference, kept, dropped, dropped="a"), kept
-    else:
-        found, text = lost(difference, kept, dropped, dropped="b"), dropped
+    found = comparer.lost(kept, dropped, dropped="a" if keep_goes else "b")
+    text = kept if keep_goes else dropped
     stays, goes = (drop, cluster.keep) if keep_goes else (cluster.keep, drop)
     before, after = neighbours(text, found.passages[0].start, found.passages[0].end) if found.passages else ("", "")
     return DocumentLoss(cluster.number, stays, goes, found, before, after)
@@ -173,7 +169,7 @@ def lost_of_run(
     most_documents: int | None = MOST_DOCUMENTS,
     most_bytes: int | None = MOST_BYTES,
     longest: int | None = LONGEST,
-    compare: Compare = diff,
+    comparer: Comparer | None = None,
 ) -> RunLoss:
     """What would be lost of all dropped documents, those first whose kept document lacks most of their shingles.
 
@@ -186,18 +182,19 @@ def lost_of_run(
         most_documents: how many pairs are compared at most; None is no bound.
         most_bytes: how many bytes of text, both documents of each pair counted; None is no bound.
         longest: documents with more bytes are not compared; None is no bound.
-        compare: gives the difference of a kept and a dropped text.
+        comparer: compares the texts, for callers that will compare some of them again.
     """
     dropped = clusters if isinstance(clusters, Dropped) else Dropped.of(clusters)
     chosen = dropped.pairs(dropped.chosen(most_documents, most_bytes, longest))
     wanted = int(np.count_nonzero(dropped.missing))
+    comparer = comparer or Comparer()
     losses: list[DocumentLoss] = []
     unreadable: list[tuple[Drop, str]] = []
     for cluster, drop, pair in _read(chosen, texts):
         if isinstance(pair, InputError):
             unreadable.append((drop, str(pair).splitlines()[0]))
         else:
-            losses.append(lost_of_pair(cluster, drop, *pair, compare))
+            losses.append(lost_of_pair(cluster, drop, *pair, comparer))
     found = sorted((loss for loss in losses if loss.lost.words), key=lambda loss: -loss.lost.words)
     return RunLoss(
         words=sum(loss.lost.words for loss in found),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dedup.errors import InputError
@@ -15,8 +14,8 @@ from dedup.report.next_steps import next_steps
 from dedup.report.style import Style, name_of, plural, size_of, staying
 
 if TYPE_CHECKING:
+    from dedup.difference import Comparer
     from dedup.overview import Overview
-    from dedup.report.lost import Compare
     from dedup.result import Result
 
 CLUSTERS = 5  # clusters shown
@@ -35,7 +34,7 @@ def summary_lines(
         inputs: as the user typed them; written: result files that were written.
         seconds: how long it took.
     """
-    from dedup.difference import diff
+    from dedup.difference import Comparer
     from dedup.overview import Overview
     from dedup.report.lost import Dropped, lost_lines, lost_of_run
 
@@ -47,10 +46,10 @@ def summary_lines(
         yield style.dim(f"left alone: {name_of(path)} (a result file of dedup, or its unfinished copy)")
     yield ""
     yield from _found(result, overview, style)
-    compare = lru_cache(maxsize=None)(diff)  # a pair may be shown twice
+    comparer = Comparer()  # a pair may be shown twice
     dropped = Dropped(overview.missing, overview.sizes, overview.pairs)
-    yield from lost_lines(lost_of_run(dropped, result.texts, compare=compare), style)
-    yield from _largest(result, overview, style, compare)
+    yield from lost_lines(lost_of_run(dropped, result.texts, comparer=comparer), style)
+    yield from _largest(result, overview, style, comparer)
     yield from _next_step(result, overview, style, inputs, written)
 
 
@@ -126,7 +125,7 @@ def _found(result: Result, overview: Overview, style: Style) -> Iterator[str]:
         )
 
 
-def _largest(result: Result, overview: Overview, style: Style, compare: Compare) -> Iterator[str]:
+def _largest(result: Result, overview: Overview, style: Style, comparer: Comparer) -> Iterator[str]:
     """The clusters that drop the most bytes, with what differs in each."""
     clusters = overview.largest(CLUSTERS, DROPS)
     texts = _texts(result, [cluster for cluster, _ in clusters])
@@ -136,7 +135,7 @@ def _largest(result: Result, overview: Overview, style: Style, compare: Compare)
         for drop in cluster.drops:
             name = style.bold(name_of(drop.id))
             yield f"{style.warning('drop')} {name} ({plural(drop.tokens, 'word')}): {scores(drop)}"
-            yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style, compare)
+            yield from _what_differs(texts.get(cluster.keep.id), texts.get(drop.id), style, comparer)
         if dropped > DROPS:
             yield style.dim(f"     and {plural(dropped - DROPS, 'more document')}")
     more = result.summary["clusters"] - len(clusters)
@@ -172,7 +171,7 @@ def scores(drop: Drop) -> str:
 
 
 def _what_differs(
-    kept: str | InputError | None, dropped: str | InputError | None, style: Style, compare: Compare
+    kept: str | InputError | None, dropped: str | InputError | None, style: Style, comparer: Comparer
 ) -> Iterator[str]:
     from dedup.difference import digest
     from dedup.report.terminal import render_digest
@@ -184,7 +183,7 @@ def _what_differs(
     if not isinstance(kept, str) or not isinstance(dropped, str):
         yield style.dim("     too long to compare word by word here: dedup diff shows the differences")
         return
-    found = digest(compare(kept, dropped), kept, dropped)
+    found = digest(comparer.diff(kept, dropped), kept, dropped)
     yield from render_digest(
         found, a_name="the kept one", b_name="the dropped one", width=style.width, colour=style.colour, indent=5
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from dedup.difference import Difference, Segment, characters, diff, digest, digest_lines
+from dedup.difference import Comparer, Difference, Segment, characters, digest, digest_lines
 from dedup.model import Cluster, Drop
 from dedup.report.lost import DocumentLoss, lost_of_pair
 from dedup.report.page.marking import marked
@@ -58,8 +58,9 @@ def pair_of(
         names: what the digest in words calls them.
         keep_goes: it was decided that the dropped document stays in place of the kept one.
     """
-    difference = diff(kept, dropped)
-    loss = lost_of_pair(cluster, drop, kept, dropped, compare=lambda _a, _b: difference, keep_goes=keep_goes)
+    comparer = Comparer()
+    difference = comparer.diff(kept, dropped)
+    loss = lost_of_pair(cluster, drop, kept, dropped, comparer, keep_goes=keep_goes)
     counts = difference.counts
     sides = _Sides(key, difference, kept, dropped)
     a, b = sides.drawn()
