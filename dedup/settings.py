@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -196,6 +197,7 @@ class Settings:
         return record
 
 
+@functools.lru_cache  # it is asked for often, and a try takes a tenth of a millisecond
 def _band_layout(threshold: float, num_perm: int, recall: float) -> tuple[int, int]:
     """(bands, rows) with the most rows that still reach ``recall`` at the threshold."""
     for rows in range(num_perm, 0, -1):

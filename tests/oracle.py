@@ -77,7 +77,7 @@ def _runs(text: str) -> list[str]:
 
 def _tokens_of_run(run: str) -> list[str]:
     """A run cut where spaceless scripts ask for it."""
-    tokens: list[str] = []
+    tokens: list[list[str]] = []  # by character: to make a string longer takes as long as it is
     alone = False  # the last token is of a spaceless script: no letter of another kind may join it
     waiting = False  # it begins with a vowel that stands before the letter it belongs to
     for char in run:
@@ -92,10 +92,10 @@ def _tokens_of_run(run: str) -> list[str]:
             joins = bool(tokens) and not alone
             alone = waiting = False
         if joins:
-            tokens[-1] += char
+            tokens[-1].append(char)
         else:
-            tokens.append(char)
-    return tokens
+            tokens.append([char])
+    return ["".join(token) for token in tokens]
 
 
 def tokens_of(text: str) -> list[str]:
