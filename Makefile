@@ -11,6 +11,8 @@ LOWER := .venv-lower
 BIN := $(VENV)/bin
 LOG := build/log
 RUN := $(BIN)/python -P
+# Tests on each processor; what a test shares with others of its file is made by one of them, as far as that goes.
+PYTEST := -m pytest -n auto --maxprocesses 8 --dist worksteal
 CARGO := $(shell command -v cargo 2>/dev/null)
 CRATE := --manifest-path core/Cargo.toml
 # One interpreter for all builds of the core: cargo rebuilds everything when this changes.
@@ -35,12 +37,12 @@ test: $(VENV)/developed ## run the tests, on each kernel that is installed
 	status=0; chosen='not stress'; none=0; \
 	for kernel in $$kernels; do \
 		echo "== tests on the $$kernel kernel"; \
-		DEDUP_KERNEL=$$kernel $(RUN) -m pytest -m "$$chosen" $(PYTEST_ARGS) || [ $$? = $$none ] || status=1; \
+		DEDUP_KERNEL=$$kernel $(RUN) $(PYTEST) -m "$$chosen" $(PYTEST_ARGS) || [ $$? = $$none ] || status=1; \
 		chosen='not stress and not once'; none=5; \
 	done; exit $$status
 
 stress: $(VENV)/developed ## run the long tests, with many more examples (takes long)
-	@HYPOTHESIS_PROFILE=stress $(RUN) -m pytest -m 'stress or not once' $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=stress $(RUN) $(PYTEST) -m 'stress or not once' $(PYTEST_ARGS)
 
 lint: $(VENV)/developed ## check style, types, floors and the Rust core
 	@status=0; check() { echo "$$*" | sed 's,$(RUN) -m ,,; s,$(BIN)/,,'; $(call quietly,lint,"$$@") || status=1; }; \
@@ -63,7 +65,7 @@ test-lower: $(LOWER)/ready ## run the fast tests with the oldest libraries that 
 		$(LOWER)/bin/python -m pip wheel --verbose --no-build-isolation --no-deps --wheel-dir build/lower . && \
 		$(LOWER)/bin/python -m pip install --verbose --no-build-isolation --no-deps --editable .)
 	@rm -rf build/lib* build/bdist*
-	@$(LOWER)/bin/python -P -m pytest -m 'not slow and not stress and not once' $(PYTEST_ARGS)
+	@$(LOWER)/bin/python -P $(PYTEST) -m 'not slow and not stress and not once' $(PYTEST_ARGS)
 
 accept: $(VENV)/developed ## take the pages, transcripts and documented output of today for right (look at the change)
 	@$(BIN)/python tests/test_golden.py
