@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
@@ -13,18 +14,24 @@ _END = object()
 
 
 class _Step(Generic[T]):
-    """Work for a thread. It is known to the one who leaves it before it begins, for Ctrl-C may come while it does."""
+    """Work for a thread. It is known to the one who leaves it before it begins, for Ctrl-C may come while it does.
+
+    Waited for is a bare lock, and the thread is a bare one. Ctrl-C in the midst of `threading.Event.wait`, or of
+    the start of a `threading.Thread`, which are written in Python, can leave a lock taken, and then both wait for ever.
+    """
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._done = threading.Event()
+        self._going_on = threading.Lock()
+        self._ended = False
         self._fault: BaseException | None = None
         self._begun = False
 
     def begin(self) -> None:
         """Start the thread."""
+        self._going_on.acquire()
         self._begun = True
-        threading.Thread(target=self._run, name="dedup-beside", daemon=True).start()
+        _thread.start_new_thread(self._run, ())
 
     def _run(self) -> None:
         try:
@@ -33,18 +40,20 @@ class _Step(Generic[T]):
             self._fault = fault
         finally:
             del self._work  # with all that it holds
-            self._done.set()
+            self._ended = True  # first: one who has got the lock may be interrupted before it knows
+            self._going_on.release()
 
     def result(self) -> T:
         """What it gives, or raises, once it is done."""
-        self._done.wait()
+        while not self._ended:
+            self._going_on.acquire()
         if self._fault is not None:
             raise self._fault
         return self._result
 
     def leave(self) -> bool:
         """Wait a little for its end, which interests nobody; whether nothing goes on any more."""
-        return not self._begun or self._done.wait(_PATIENCE)
+        return not self._begun or self._ended or self._going_on.acquire(timeout=_PATIENCE)
 
 
 def ahead(make: Callable[[threading.Event], Generator[T, None, None]], *, wanted: bool = True) -> Iterator[T]:

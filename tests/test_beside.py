@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -137,13 +142,13 @@ def test_what_is_done_is_done_when_items_break_off() -> None:
 @pytest.fixture
 def pressed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C comes when a thread has begun, before the one who began it goes on."""
-    start = threading.Thread.start
+    start = _thread.start_new_thread
 
-    def interrupted(thread: threading.Thread) -> None:
-        start(thread)
+    def interrupted(function: Callable[[], None], arguments: tuple[()]) -> None:
+        start(function, arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr("dedup.beside._thread.start_new_thread", interrupted)
 
 
 @pytest.mark.usefixtures("pressed")
@@ -162,3 +167,53 @@ def test_a_step_that_has_just_begun_is_waited_for() -> None:
     with pytest.raises(KeyboardInterrupt):
         behind(iter([1, 2]), done.append)
     assert done == [1]
+
+
+def interrupted_after(steps: int, work: Callable[[], object]) -> bool:
+    """Whether Ctrl-C came: before that step of Python's own, in whatever function work is then."""
+    left = steps
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if not left:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="one who waits for ever can't be called")
+@pytest.mark.parametrize("way", ["ahead", "behind"])
+def test_ctrl_c_at_any_step_ends_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever, whatever was about to be done."""
+    monkeypatch.setattr("dedup.beside._PATIENCE", 0.01)
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError("it waits for ever")
+
+    def work() -> None:
+        if way == "ahead":
+            assert list(ahead(numbers([]))) == [0, 1, 2]
+        else:
+            behind([1, 2], lambda _: None)
+
+    count = 1
+    handler = signal.signal(signal.SIGALRM, too_long)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 60)
+        while interrupted_after(count, work):
+            count += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert count > 100, "it was interrupted at each of its steps"
