@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dedup.difference import Difference, Segment, characters, count_words, diff, passages, plain
 from dedup.difference._align import align
-from dedup.difference._units import can_cut, split
+from dedup.difference._units import can_cut
+from dedup.difference._words import split
 
 pytestmark = pytest.mark.once
 

@@ -1,9 +1,12 @@
-"""Words of a raw text: found by a short way where a text has one, and the same as by the longest."""
+"""Words of a raw text: found by kinds of characters, and the same as by the definition."""
 
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -12,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_difference import NASTY, random_pair
 
-from dedup.difference import Comparer, diff, lost, plain
+from dedup.difference import Comparer, count_words, diff, lost, plain
 from dedup.difference import _comparer as comparer_module
-from dedup.difference import _patterns as patterns
 from dedup.difference._align import grams
-from dedup.difference._units import Units, Vocabulary, split, units_of_pair
+from dedup.difference._units import Units, Vocabulary, units_of_pair
+from dedup.difference._words import split
 
 pytestmark = pytest.mark.once
 
@@ -31,12 +34,48 @@ texts = st.one_of(
 )
 
 
-def full_pattern() -> patterns.re.Pattern[str]:
-    """The expression that knows each character of Unicode."""
-    return patterns._compiled(patterns._all_blocks())
+SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1980-\u19df\u1a20-\u1aaf\u3005-\u3007\u3021-\u3029\u3031-\u303c"
+    "\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff"
+    "\U0001aff0-\U0001b16f\U00020000-\U000323af"
+)
+JOINS_BEFORE = "\u0e30\u0e32\u0e33\u0e45\u0e46\u0eb0\u0eb2\u0eb3\u0ec6"
+JOINS_AFTER = "\u0e40-\u0e44\u0ec0-\u0ec4"
+FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
-FULL = full_pattern()
+@cache
+def expression() -> re.Pattern[str]:
+    """One group: a word of a raw text, as the design defines it; an expression over characters, with large classes."""
+    chars: dict[str, list[str]] = {"marks": [], "dropped": ["\u034f", *FILLERS], "symbols": []}
+    for point in range(0x80, 0x110000):
+        char = chr(point)
+        category = unicodedata.category(char)
+        if category == "Cf" or 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF:
+            chars["dropped"].append(char)
+        elif category[0] == "M" and char not in chars["dropped"]:
+            chars["marks"].append(char)
+        elif category[0] in "SP":
+            inside = unicodedata.normalize("NFKC", char)
+            if any(unicodedata.category(c)[0] in "LMN" for c in inside):
+                chars["symbols"].append(char)
+    marks, dropped, symbols = ("".join(found) for found in chars.values())
+    letters = f"[^\\W_{SPACELESS}{FILLERS}]"
+    joins = f"[{marks}{dropped}{symbols}{JOINS_BEFORE}]"
+    stays = f"[{marks}{dropped}{JOINS_BEFORE}]*"
+    return re.compile(
+        f"({letters}+(?:{joins}+{letters}*)*"
+        f"|[{JOINS_AFTER}]{stays}(?![{JOINS_AFTER}])(?=[^\\W\\d])[\u0e00-\u0eff]{stays}"
+        f"|(?=[^\\W_])[{SPACELESS}]{stays}"
+        f"|(?=[{SPACELESS}])[{marks}]{stays}"
+        f"|[{marks}{symbols}]{joins}*{letters}*(?:{joins}+{letters}*)*)"
+    )
+
+
+def parts_of(text: str) -> tuple[list[str], list[str]]:
+    """Words and gaps, by that expression."""
+    parts = expression().split(text)
+    return parts[1::2], parts[0::2]
 
 
 def words(units: Units) -> list[str]:
@@ -48,35 +87,22 @@ def gaps(units: Units) -> list[str]:
 
 
 @given(texts)
-def test_words_are_those_of_the_full_expression(text: str) -> None:
-    parts = FULL.split(text)
-    assert split(text) == (parts[1::2], parts[0::2])
+def test_words_are_those_of_the_definition(text: str) -> None:
+    assert split(text) == parts_of(text)
+    assert count_words(text) == len(parts_of(text)[0])
     units = Vocabulary().cut(text)
-    assert words(units) == parts[1::2]
-    assert gaps(units) == parts[0::2]
+    assert (words(units), gaps(units)) == parts_of(text)
 
 
-@given(texts)
-def test_the_expression_of_other_texts_finds_the_same(text: str) -> None:
-    """Whatever was seen before."""
-    alone = patterns._Growing().holding(set(text))
-    after = patterns._Growing()
-    for other in ("", "मुंबई", "a\u0301™", "\ufe0f", text):
-        pattern = after.holding(set(other))
-    assert alone.findall(text) == pattern.findall(text) == FULL.findall(text)
-
-
-def test_all_characters_by_themselves_and_between_letters() -> None:
+def test_each_character_by_itself_and_beside_others() -> None:
     points = {*range(0x3400), *range(0xA000, 0xAC00), *range(0xD800, 0x1F900, 3), *range(0xE0000, 0xE0200)}
-    points |= {*range(0xF900, 0x10000), *range(0x10000, 0x11C00), *range(0, 0x110000, 97)}
-    chars = [chr(point) for point in sorted(points)]
-    for text in ("".join(f"{char} " for char in chars), "".join(f"a{char}a " for char in chars)):
-        assert split(text)[0] == FULL.findall(text)
-    apart = [char for char in chars if char > "\x7f" and patterns.parts_words(char)]
-    assert len(apart) > 5000
-    assert not FULL.search("".join(apart))
-    between = "".join(f"a{char}\u0301a " for char in apart)  # nor do they join what is beside them
-    assert FULL.findall(between) == ["a", "\u0301a"] * len(apart)
+    points |= {*range(0xF900, 0x11C00), *range(0, 0x110000, 97)}
+    for before, after in (("", ""), ("a", "a"), ("\u0301", "е"), ("ก", "ก"), ("เ", "\u0301"), ("漢", "")):
+        text = " ".join(f"{before}{chr(point)}{after}" for point in sorted(points))
+        units = Vocabulary().cut(text)
+        assert (words(units), gaps(units)) == parts_of(text)
+        for first in range(0, len(text), 100_000):
+            assert split(text[first : first + 200]) == parts_of(text[first : first + 200])
 
 
 @given(st.lists(texts, max_size=4))

@@ -12,8 +12,8 @@ from dedup.difference._excerpt import Excerpt
 from dedup.difference._lines import counted, digest_lines, shortened
 from dedup.difference._lost import Lost, lost
 from dedup.difference._model import Counts, Difference, Kind, Move, Segment
-from dedup.difference._patterns import plain
-from dedup.difference._units import can_cut, count_words
+from dedup.difference._units import can_cut
+from dedup.difference._words import count_words, plain
 
 __all__ = [
     "Change",

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from dedup.difference._excerpt import Excerpt, single_spaced
 from dedup.difference._model import Difference, Segment
-from dedup.difference._patterns import plain
-from dedup.difference._units import split
+from dedup.difference._words import plain, split
 
 SMALL_WORDS = 12
 """A change with no more words than this on either side is quoted with its neighbours; a longer one is a passage."""

@@ -12,8 +12,8 @@ from dedup.difference._align import Block
 from dedup.difference._alignment import Alignment
 from dedup.difference._characters import characters
 from dedup.difference._model import Kind
-from dedup.difference._patterns import plain
 from dedup.difference._units import Units, trim_common
+from dedup.difference._words import plain
 
 _LOPSIDED_WORDS = 20  # a change with this many words on one side,
 _LOPSIDED_RATIO = 4  # and this many times fewer on the other, is a removal and an addition

@@ -7,7 +7,6 @@ two words (spaces, punctuation, symbols) is a gap. Differences are aligned on wo
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from array import array
 from bisect import bisect_left
@@ -18,13 +17,13 @@ from itertools import count
 
 import numpy as np
 
-from dedup._arrays import I64
-from dedup.difference._patterns import fold, parts_words, pattern_for, word_pattern
+from dedup._arrays import I64, Bools
+from dedup.difference._words import ASCII, GAP, SIMPLE, WORD, fold, kinds_of
 
 _REGIONAL = range(0x1F1E6, 0x1F200)
 _FORMS = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 """Of each byte of ASCII text the character that its word has in normal form; a space for what is part of none."""
-_MOSTLY_ASCII = 8  # one character of so many, or fewer, is not ASCII
+_IS_SIMPLE = np.isin(np.arange(256), list(SIMPLE))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,21 +77,6 @@ class Units:
         return self.starts[word] if word < len(self.starts) else len(self.text)
 
 
-def split(text: str) -> tuple[list[str], list[str]]:
-    """The words of a text and the gaps around them (one more than words)."""
-    parts = word_pattern(text).split(text)
-    return parts[1::2], parts[0::2]
-
-
-def count_words(text: str) -> int:
-    """How many words a text has.
-
-    >>> count_words("It’s 14,000 — 東京!")
-    6
-    """
-    return len(word_pattern(text).findall(text))
-
-
 class _RawWords(dict[str, int]):
     """The numbers of raw words, found when they are asked for."""
 
@@ -115,50 +99,33 @@ class Vocabulary:
     def cut(self, text: str) -> Units:
         """A text cut into words and gaps."""
         if text.isascii():
-            return self._cut_ascii(text, text.encode().translate(_FORMS))
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-        others = np.flatnonzero(points > 127)
-        if len(others) * _MOSTLY_ASCII > len(points):
-            return self._cut_any(text)
-        forms = np.where(points > 127, 32, points).astype(np.uint8).tobytes().translate(_FORMS)
-        chars = [chr(point) for point in points[others].tolist()]
-        # Most of these are quotation marks and dashes, and part words as spaces do.
-        within = {char for char in set(chars) if not parts_words(char)}
-        places = others[[char in within for char in chars]]
-        if not len(places):
-            return self._cut_ascii(text, forms)
-        return self._cut_mixed(text, forms, places, pattern_for(within))
+            forms = text.encode().translate(_FORMS)
+            return _units(text, *_runs(np.frombuffer(forms, np.uint8) != GAP), self._numbers(forms))
+        kinds = kinds_of(text)
+        shown = np.frombuffer(kinds, np.uint8)
+        starts, ends = _runs(shown != GAP)
+        # Most words are all that is between two gaps. Where more is to be known of them:
+        simple = _without(starts, np.flatnonzero(~_IS_SIMPLE[shown]))
+        if not simple.all():
+            within = zip(starts[~simple].tolist(), ends[~simple].tolist(), strict=True)
+            spans = [match.span() for start, end in within for match in WORD.finditer(kinds, start, end)]
+            found = np.array(spans, np.int64).reshape(-1, 2)
+            starts = np.concatenate([starts[simple], found[:, 0]])
+            order = np.argsort(starts)
+            starts, ends = starts[order], np.concatenate([ends[simple], found[:, 1]])[order]
+        in_ascii = _without(starts, np.flatnonzero((shown != GAP) & (shown != ASCII)))
+        ids = np.empty(len(starts), np.int64)
+        in_forms = bytearray(text.encode("ascii", "replace").translate(_FORMS))
+        raw: list[str] = []
+        for start, end in zip(starts[~in_ascii].tolist(), ends[~in_ascii].tolist(), strict=True):
+            in_forms[start:end] = b" " * (end - start)
+            raw.append(text[start:end])
+        ids[in_ascii] = self._numbers(in_forms)
+        ids[~in_ascii] = _array(map(self._raw.__getitem__, raw))
+        return _units(text, starts, ends, ids)
 
-    def _cut_ascii(self, text: str, forms: bytes) -> Units:
-        """Of a text whose words are ASCII."""
-        starts, ends = _runs(np.frombuffer(forms, np.uint8) != 32)
-        return _units(text, starts, ends, self._numbers(forms))
-
-    def _cut_mixed(self, text: str, forms: bytes, others: I64, pattern: re.Pattern[str]) -> Units:
-        """Of a text whose words are ASCII but for those that have one of the ``others``, which are places in it."""
-        shown = np.frombuffer(bytearray(forms), np.uint8)
-        inside = shown != 32
-        inside[others] = True
-        starts, ends = _runs(inside)
-        mixed = np.zeros(len(starts), np.bool_)
-        mixed[np.searchsorted(starts, others, "right") - 1] = True
-        spans: list[tuple[int, int]] = []
-        for start, end in zip(starts[mixed].tolist(), ends[mixed].tolist(), strict=True):
-            shown[start:end] = 32
-            spans += [match.span() for match in pattern.finditer(text, start, end)]
-        found = np.array(spans, np.int64).reshape(-1, 2)
-        starts = np.concatenate([starts[~mixed], found[:, 0]])
-        ids = np.concatenate([self._numbers(shown.tobytes()), _array(self._raw[text[s:e]] for s, e in spans)])
-        order = np.argsort(starts)
-        return _units(text, starts[order], np.concatenate([ends[~mixed], found[:, 1]])[order], ids[order])
-
-    def _numbers(self, forms: bytes) -> I64:
+    def _numbers(self, forms: bytes | bytearray) -> I64:
         return _array(map(self._forms.__getitem__, forms.decode("ascii").split()))
-
-    def _cut_any(self, text: str) -> Units:
-        parts = word_pattern(text).split(text)
-        offsets = _array(map(len, parts)).cumsum()
-        return _units(text, offsets[0:-1:2], offsets[1::2], _array(map(self._raw.__getitem__, parts[1::2])))
 
 
 def units_of_pair(a: str, b: str) -> tuple[Units, Units]:
@@ -171,7 +138,15 @@ def _array(numbers: Iterable[int]) -> I64:
     return np.fromiter(numbers, np.int64)
 
 
-def _runs(inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[I64, I64]:
+def _without(starts: I64, places: I64) -> Bools:
+    """Which of the ranges that start there have none of these places, before the start of the next."""
+    result = np.ones(len(starts), np.bool_)
+    ranges = np.searchsorted(starts, places, "right") - 1
+    result[ranges[ranges >= 0]] = False
+    return result
+
+
+def _runs(inside: Bools) -> tuple[I64, I64]:
     """Where the runs of true values start and end."""
     padded = np.zeros(len(inside) + 2, np.bool_)
     padded[1:-1] = inside
