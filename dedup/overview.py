@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from dedup._arrays import I64
-from dedup.model import Cluster, Drop, Kept
+from dedup.model import Cluster, Drop, Kept, Place
 from dedup.outcome import Outcome
 from dedup.result import Result
 
@@ -61,9 +61,9 @@ class Overview:
             for cluster, drop in self.pairs(places[first : first + _AT_ONCE]):
                 yield cluster.keep, drop
 
-    def drops(self, most: int) -> list[Drop]:
-        """The first dropped documents."""
-        return [drop for _, drop in self.pairs(np.arange(min(most, len(self.outcome.groups.rows))))]
+    def places(self, most: int) -> list[Place]:
+        """Where the first dropped documents are."""
+        return self.outcome.catalog.places_of(self.outcome.groups.rows[:most])
 
     def largest(self, most: int, drops: int) -> list[tuple[Cluster, int]]:
         """The clusters that drop most bytes, each with its first drops, and how many it has."""

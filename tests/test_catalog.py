@@ -48,6 +48,23 @@ def test_places() -> None:
     assert catalog.source(0).compression == "gz"
 
 
+def test_rows_are_found_by_places() -> None:
+    """Whether digests are equal, or as good as: in the half that is looked at, or in some of its bytes."""
+    catalog = Catalog()
+    source = catalog.add_source(Source("r.jsonl", "records", "r.jsonl"))
+    half = bytes(range(1, 9))
+    digests = [half + bytes(8)] * 3 + [half + bytes(7) + b"\1"]
+    for at in range(8):
+        digests += [half[:at] + b"\0" + half[at + 1 :] + bytes(8), bytes(at) + half[at : at + 1] + bytes(15 - at)]
+    for line, digest in enumerate(digests, 1):
+        catalog.add(source, f"d{line}", size=1, digest=digest, line=line)
+    rows = list(range(len(digests)))
+    assert catalog.rows_of([catalog.place(row) for row in rows]) == rows
+    assert [catalog.rows_of([catalog.place(row)]) for row in rows] == [[row] for row in rows]
+    assert catalog.rows_of([catalog.place(row) for row in (5, 1, 5, 3)]) == [5, 1, 5, 3]
+    assert catalog.rows_of([]) == []
+
+
 def test_any_id_comes_back() -> None:
     given = ("é", "\udcff", "\ud800", "a\udfff\udc80", "\udced\udca0\udc80", "")
     catalog = catalog_of(*given)

@@ -198,7 +198,7 @@ def _differ(
         at = np.arange(ends[-1])
         at_a = at + np.repeat(starts_a[part] - ends + sizes[part], sizes[part])
         at_b = at + np.repeat(starts_b[part] - ends + sizes[part], sizes[part])
-        unlike = np.flatnonzero(points_a[at_a] != points_b[at_b])
+        unlike = np.flatnonzero(points_a.take(at_a) != points_b.take(at_b))
         result[part[np.searchsorted(ends, unlike, "right")]] = True
     return result
 
@@ -241,7 +241,7 @@ def _in_hole(a: Units, b: Units, hole: Part, moves_a: list[Stretch], moves_b: li
     front, back = trim_common(part_a, part_b, min(a.gap_size(i0), b.gap_size(j0)), min(a.gap_size(i1), b.gap_size(j1)))
     a0, a1, b0, b1 = a0 + front, a1 - back, b0 + front, b1 - back
     if not moved:
-        yield from _change(a.text, b.text, (a0, a1, b0, b1), hole)
+        yield from _change(a, b, (a0, a1, b0, b1), hole)
         return
     for kind, start, end, first, last, move in _side(a, a0, a1, (i0, i1), moves_a, "removed"):
         breaks = kind == "formatting" and "\n" in a.text[start:end]
@@ -251,7 +251,7 @@ def _in_hole(a: Units, b: Units, hole: Part, moves_a: list[Stretch], moves_b: li
         yield Mark(kind, a1, a1, start, end, 0, last - first, i1, first, move, breaks)
 
 
-def _change(a: str, b: str, part: Part, hole: Part) -> Iterator[Mark]:
+def _change(a: Units, b: Units, part: Part, hole: Part) -> Iterator[Mark]:
     """What kind of change two unequal parts are."""
     (a0, a1, b0, b1), (i0, i1, j0, j1) = part, hole
     words_a, words_b = i1 - i0, j1 - j0
@@ -259,19 +259,28 @@ def _change(a: str, b: str, part: Part, hole: Part) -> Iterator[Mark]:
         # Only one side has words: what little the other has is formatting.
         if words_a:
             yield Mark("removed", a0, a1, b0, b0, words_a, 0, i0, j0)
-            yield from _without_words(a, b, (a1, a1, b0, b1), i1, j0)
+            yield from _without_words(a.text, b.text, (a1, a1, b0, b1), i1, j0)
         else:
-            yield from _without_words(a, b, (a0, a1, b0, b0), i0, j0)
+            yield from _without_words(a.text, b.text, (a0, a1, b0, b0), i0, j0)
             yield Mark("added", a1, a1, b0, b1, 0, words_b, i0, j0)
     elif not words_a:
-        yield from _without_words(a, b, part, i0, j0)
-    elif plain(a[a0:a1]) == plain(b[b0:b1]):
+        yield from _without_words(a.text, b.text, part, i0, j0)
+    elif _is_same(a, b, part, hole):
         yield Mark("formatting", *part, words_a, words_b, i0, j0)
     elif max(words_a, words_b) >= _LOPSIDED_WORDS and max(words_a, words_b) >= _LOPSIDED_RATIO * min(words_a, words_b):
         yield Mark("removed", a0, a1, b0, b0, words_a, 0, i0, j0)
         yield Mark("added", a1, a1, b0, b1, 0, words_b, i1, j0)
     else:
         yield Mark("changed", *part, words_a, words_b, i0, j0)
+
+
+def _is_same(a: Units, b: Units, part: Part, hole: Part) -> bool:
+    """Whether two parts that have words are the same in normal form."""
+    (a0, a1, b0, b1), (i0, i1, j0, j1) = part, hole
+    part_a, part_b = a.text[a0:a1], b.text[b0:b1]
+    if part_a.isascii() and part_b.isascii():
+        return a.ids[i0:i1] == b.ids[j0:j1]
+    return plain(part_a) == plain(part_b)  # what is two words in one text may be one in the other, such as ½ and 1/2
 
 
 def _without_words(a: str, b: str, part: Part, i: int, j: int) -> Iterator[Mark]:

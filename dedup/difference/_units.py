@@ -23,7 +23,7 @@ from dedup.difference._words import ASCII, GAP, SIMPLE, WORD, fold, kinds_of
 _REGIONAL = range(0x1F1E6, 0x1F200)
 _FORMS = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 """Of each byte of ASCII text the character that its word has in normal form; a space for what is part of none."""
-_IS_SIMPLE = np.isin(np.arange(256), list(SIMPLE))
+_NOT_SIMPLE = bytes(byte not in SIMPLE for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ class Vocabulary:
         shown = np.frombuffer(kinds, np.uint8)
         starts, ends = _runs(shown != GAP)
         # Most words are all that is between two gaps. Where more is to be known of them:
-        simple = _without(starts, np.flatnonzero(~_IS_SIMPLE[shown]))
+        simple = _without(starts, np.flatnonzero(np.frombuffer(kinds.translate(_NOT_SIMPLE), np.bool_)))
         if not simple.all():
             within = zip(starts[~simple].tolist(), ends[~simple].tolist(), strict=True)
             spans = [match.span() for start, end in within for match in WORD.finditer(kinds, start, end)]
@@ -204,16 +204,17 @@ def trim_common(a: str, b: str, limit_front: int, limit_back: int) -> tuple[int,
         limit_back: the longest end wanted.
     """
     limit = min(len(a), len(b))
+    anywhere = a.isascii() and b.isascii() and "\r" not in a and "\r" not in b
     front = 0
     top = min(limit, limit_front)
     while front < top and a[front] == b[front]:
         front += 1
-    while front and not (can_cut(a, front) and can_cut(b, front)):
+    while not anywhere and front and not (can_cut(a, front) and can_cut(b, front)):
         front -= 1
     back = 0
     top = min(limit - front, limit_back)
     while back < top and a[len(a) - back - 1] == b[len(b) - back - 1]:
         back += 1
-    while back and not (can_cut(a, len(a) - back) and can_cut(b, len(b) - back)):
+    while not anywhere and back and not (can_cut(a, len(a) - back) and can_cut(b, len(b) - back)):
         back -= 1
     return front, back

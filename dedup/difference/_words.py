@@ -31,6 +31,7 @@ SIMPLE = b" alms"
 WORD = re.compile(rb"[alms][almsdbM]*|f[mMdb]*[tb][mMdb]*|[ctbfM][mMdb]*")
 """A word, in kinds."""
 
+_ASCII_WORD = re.compile("([0-9A-Za-z]+)")
 _ASCII_TOKEN = re.compile("[0-9a-z]+")
 _SIGN = re.compile(f"[{_SIGNS}]+")
 _FEW = 256  # characters: of so short texts the kinds are found one by one
@@ -78,12 +79,12 @@ def kinds_of(text: str) -> bytes:
     if len(text) < _FEW:
         return "".join(map(kind, text)).encode("ascii")
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    kinds: NDArray[np.uint8] = _KINDS[points]
+    kinds: NDArray[np.uint8] = _KINDS.take(points)
     new = points[kinds == 0]
     if len(new):
         for point in np.unique(new).tolist():
             _KINDS[point] = ord(kind(chr(point)))
-        kinds = _KINDS[points]
+        kinds = _KINDS.take(points)
     return kinds.tobytes()
 
 
@@ -94,6 +95,9 @@ def words_of(text: str) -> list[str]:
 
 def split(text: str) -> tuple[list[str], list[str]]:
     """The words of a text and the gaps around them (one more than words)."""
+    if text.isascii():
+        parts = _ASCII_WORD.split(text)
+        return parts[1::2], parts[0::2]
     words: list[str] = []
     gaps: list[str] = []
     done = 0

@@ -17,7 +17,7 @@ from dedup.report.wrap import Line, wrapped
 
 MOST_DOCUMENTS = 500
 MOST_BYTES = 1 << 20
-"""Bounds of what is compared for a summary, both texts of a pair counted: about half a second."""
+"""Bounds of what is compared for a summary, both texts of a pair counted: about 0.15 s."""
 LONGEST = 1 << 18
 """Bytes: longer documents are not compared word by word for a summary."""
 _READ_AT_ONCE = 32 << 20

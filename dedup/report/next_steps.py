@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dedup.model import Drop, Kept
+from dedup.model import Drop, Kept, Place
 from dedup.report.style import quoted
 from dedup.settings import Settings
 
@@ -30,9 +30,9 @@ def next_steps(
             "all that differs",
         )
     named = _STDIN not in inputs and all(map(_can_be_typed, (*inputs, *result.protect)))
-    drops = overview.drops(_LOOKED_AT)
-    if written and named and drops:
-        yield from _with_result(drops, written)
+    places = overview.places(_LOOKED_AT)
+    if written and named and places:
+        yield from _with_result(places, written)
     if not written and named and result.summary["documents"]:
         flags = _flags(result.settings, Settings.__dataclass_fields__)
         protected = [f"--protect {_argument(path)}" for path in result.protect]
@@ -40,7 +40,7 @@ def next_steps(
         yield " ".join(command), "keeps this result"
 
 
-def _with_result(drops: Sequence[Drop], written: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _with_result(dropped: Sequence[Place], written: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What can be done with a result file, if there is one."""
     file = next(
         (path for path in written if path.endswith((".jsonl", ".ndjson", ".json")) and _can_be_typed(path)), None
@@ -50,7 +50,7 @@ def _with_result(drops: Sequence[Drop], written: Sequence[str]) -> Iterator[tupl
     if not any(path.endswith(".html") for path in written):
         page = _argument(f"{file.rpartition('.')[0]}.html")
         yield f"dedup report {_argument(file)} -o {page}", "a page of all that differs"
-    if all(drop.place.is_record for drop in drops):
+    if all(place.is_record for place in dropped):
         yield f"dedup apply {_argument(file)} -o cleaned/", "what a cleaned corpus would have; nothing is written yet"
     else:
         yield f"dedup apply {_argument(file)}", "which files could go; nothing is moved yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from dedup.report.clean import width_of
 
@@ -12,7 +13,13 @@ Run = tuple[str, str]
 Line = list[Run]
 
 _WIDE = "\u2e80-\uffdf\U00020000-\U0003ffff"
-_TOKEN = re.compile(f" +|[^ {_WIDE}]+|[{_WIDE}]")
+_NARROW_TOKEN = re.compile(" +|[^ ]+")
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Of any text: wide characters are tokens by themselves. It takes 3 ms to compile, so only if it is needed."""
+    return re.compile(f" +|[^ {_WIDE}]+|[{_WIDE}]")
 
 
 def wrapped(line: Line, width: int) -> Iterator[tuple[Line, int]]:
@@ -29,7 +36,8 @@ def wrapped(line: Line, width: int) -> Iterator[tuple[Line, int]]:
     word: Line = []
     word_width = 0
     for style, text in line:
-        for token in _TOKEN.findall(text):
+        tokens = _NARROW_TOKEN if text.isascii() else _token()
+        for token in tokens.findall(text):
             size = width_of(token)
             space = token[0] == " "
             wide = token >= "\u2e80"
