@@ -687,18 +687,35 @@ def test_pieces_are_the_stream(chunk: int, fault: Exception | None, monkeypatch:
     assert all(piece.endswith(b"\n") for piece in found[:-1])
 
 
-class Breaking(io.RawIOBase):
-    """A stream that breaks off at its end."""
+@pytest.mark.parametrize("most", [1, 5, 60, 1 << 20])
+def test_what_stands_before_a_fault_comes_out_however_a_stream_gives_it(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In proportions as they are, with lines as long as what is read at once: they end anywhere in a piece."""
+    monkeypatch.setattr("dedup.readers.lines.CHUNK", 8 * 64)
+    monkeypatch.setattr("dedup.readers.lines.BUFFER", 2 * 64)
+    lines = [b"%d" % number * (number * 7 % 90) + b"\n" for number in range(300)]
+    found: list[bytes] = []
+    for end in range(1, len(lines), 13):
+        stream = Breaking(b"".join(lines[:end]), Damaged("broken"), most)
+        found.clear()
+        with pytest.raises(Damaged, match="broken"):
+            found.extend(bytes(piece) for piece in whole_lines(io.BufferedReader(stream, 64), 1000))  # type: ignore[arg-type]
+        assert b"".join(found) == b"".join(lines[:end])
 
-    def __init__(self, content: bytes, fault: Exception | None) -> None:
+
+class Breaking(io.RawIOBase):
+    """A stream that breaks off at its end, and gives so many bytes at once at most."""
+
+    def __init__(self, content: bytes, fault: Exception | None, most: int = 1 << 20) -> None:
         super().__init__()
-        self.content, self.fault = io.BytesIO(content), fault
+        self.content, self.fault, self.most = io.BytesIO(content), fault, most
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        count = self.content.readinto(buffer)
+        count = self.content.readinto(memoryview(buffer)[: self.most])
         if not count and self.fault:
             raise self.fault
         return count

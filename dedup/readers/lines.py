@@ -13,7 +13,7 @@ import numpy as np
 from dedup.readers import streams
 
 CHUNK = 8 << 20  # bytes of lines that come out at once
-BUFFER = 2 * streams.BUFFER  # bytes that are read at once: more than a stream's own buffer, which is passed by then
+BUFFER = 2 * streams.BUFFER  # bytes that are read at once
 
 
 class TooLong(NamedTuple):
@@ -60,7 +60,7 @@ class _Filled:
 
 def _pieces(stream: io.BufferedReader, limit: int, stop: threading.Event) -> Iterator[memoryview | TooLong]:
     """The same, but lines that are whole in a piece may be too long."""
-    now = _Filled(bytearray(CHUNK))
+    now = _Filled(bytearray())
     while True:
         _fill(stream, now, limit, stop)
         if stop.is_set():
@@ -93,9 +93,9 @@ def _pieces(stream: io.BufferedReader, limit: int, stop: threading.Event) -> Ite
 
 def _fill(stream: io.BufferedReader, to: _Filled, limit: int, stop: threading.Event) -> None:
     """Read until the buffer is full, the line at its end too long, or there is no more."""
-    while to.size < len(to.buffer) and to.rest <= limit and not (to.ended or to.fault or stop.is_set()):
+    while to.size < max(len(to.buffer), CHUNK) and to.rest <= limit and not (to.ended or to.fault or stop.is_set()):
         try:
-            count = _read(stream, to.buffer, to.size)
+            count = _read(stream, to)
         except Exception as error:
             to.fault = error
             return
@@ -112,11 +112,18 @@ def _first(buffer: bytearray, size: int) -> Iterator[memoryview]:
         yield piece
 
 
-def _read(stream: io.BufferedReader, buffer: bytearray, at: int) -> int:
-    """Read to a place in a buffer and behind it; 0 at the end of the stream."""
-    most = BUFFER if at else max(1, BUFFER // 2)  # not more than was looked at already, or a fault now would lose it
-    with memoryview(buffer) as whole, whole[at : at + most] as room:
-        return stream.readinto1(room)
+def _read(stream: io.BufferedReader, to: _Filled) -> int:
+    """Read behind what is in a buffer; 0 at the end of the stream."""
+    if to.size == len(to.buffer):
+        # What the stream has read already; then once more. Most streams end there, and memory for all takes longer.
+        block = stream.read1()
+        to.buffer += block
+        if to.size and block:
+            to.buffer += bytes(max(0, CHUNK - len(to.buffer)))
+        return len(block)
+    # Not through the stream's own buffer, which is empty by now: what that took up before a fault would be lost.
+    with memoryview(to.buffer) as whole, whole[to.size : to.size + BUFFER] as room:
+        return stream.raw.readinto(room) or 0
 
 
 def _skip_line(stream: io.BufferedReader, length: int, stop: threading.Event) -> tuple[int, bytes]:
