@@ -152,8 +152,8 @@ class Dropped:
 def _fitting(sizes: I64, room: int, most: int | None) -> list[int]:
     """The first places, so many at most, whose sizes fit into the room that those before them leave."""
     found: list[int] = []
-    least = sizes.min(initial=0)
-    for place, size in enumerate(sizes):
+    least = int(sizes.min()) if len(sizes) else 0
+    for place, size in enumerate(sizes.tolist()):
         if room < least or len(found) == most:
             break
         if size <= room:
