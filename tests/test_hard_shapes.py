@@ -8,12 +8,13 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, command_env, scaled
+from conftest import ROOT, command_env, kernel_name, scaled
 
 import dedup
 from dedup._arrays import Pass
@@ -21,21 +22,21 @@ from dedup.cluster import greedy_pass
 
 MAKER = ROOT / "benchmarks" / "corpus.py"
 
-# Documents, and for shapes that grow by one document its tokens; some seconds of work.
+# Documents, and for shapes that grow by one document its tokens: some seconds of work, or two after Ctrl-C are nothing.
 MODERATE = {
-    "identical": (100_000, None),
-    "shared-header-below": (30_000, None),
-    "shared-header-contained": (30_000, None),
-    "shared-header-above": (30_000, None),
-    "revisions": (20_000, None),
-    "one-token": (101, 3_000_000),
-    "giant": (101, 4_000_000),
-    "empty": (1_000_000, None),
-    "tiny": (300_000, None),
-    "popular-quotation": (30_000, None),
-    "uneven-pages": (30_000, None),
-    "twice-crawled": (30_000, None),
-    "varied-pages": (30_000, None),
+    "identical": (400_000, None),
+    "shared-header-below": (60_000, None),
+    "shared-header-contained": (60_000, None),
+    "shared-header-above": (60_000, None),
+    "revisions": (40_000, None),
+    "one-token": (101, 30_000_000),
+    "giant": (101, 30_000_000),
+    "empty": (2_000_000, None),
+    "tiny": (800_000, None),
+    "popular-quotation": (150_000, None),
+    "uneven-pages": (60_000, None),
+    "twice-crawled": (60_000, None),
+    "varied-pages": (60_000, None),
 }
 
 
@@ -117,6 +118,26 @@ def test_a_policy_compares_few_hot_pages(tmp_path: Path, monkeypatch: pytest.Mon
     assert [found.candidates for found in passes] == [300]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(kernel_name() != "native", reason="the native pass")
+def test_few_large_documents_are_told_of_though_their_normal_forms_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told while they are compared is asked for Ctrl-C too."""
+    monkeypatch.setattr("dedup.spool.IN_MEMORY", 0)
+    told: list[str] = []
+    for count in (300_000, 1_200_000, 4_800_000):  # as much as takes a while, on whatever machine
+        words = [f"w{number}" for number in range(count)]
+        texts = [" ".join(words), " ".join(words[: count // 10 * 9])]
+        (tmp_path / "r.jsonl").write_bytes(b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts))
+        result = dedup.scan([tmp_path / "r.jsonl"], threads=1, progress=lambda now: told.append(now.stage))
+        assert result.summary["dropped"] == 1
+        if told.count("index") > 1:  # more than that it begins
+            break
+        told.clear()
+    assert told.count("index") > 1
+
+
 def cpu_seconds(process: int) -> float:
     """User and system time that a running process has taken."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -148,9 +169,12 @@ def test_ctrl_c_ends_it_within_two_seconds(tmp_path: Path, temporary: Path, shap
             (tmp_path / "out.jsonl").unlink()
             continue
         process.send_signal(signal.SIGINT)
+        for_ever = threading.Timer(120, process.kill)
+        for_ever.start()
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        for_ever.cancel()
         process.stderr.close()
         if process.returncode == 0:  # it was done just then
             (tmp_path / "out.jsonl").unlink()

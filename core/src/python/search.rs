@@ -97,8 +97,10 @@ pub(super) fn greedy<'py>(
             return Err(bad(name, format!("expected above 0 and at most 1, found {share:?}")));
         }
     }
-    // Few large documents are more work than their bytes say, and so are many small ones.
-    let work = texts.total().max(rows.len() << 12);
+    // Few large documents are more work than their bytes say, and so are many small ones; normal forms that are made
+    // again have no bytes here.
+    let hashes: usize = shingles.iter().map(|&count| count as usize).sum();
+    let work = texts.total().max(hashes << 3).max(rows.len() << 12);
     let places = again.as_ref().map(|columns| places(columns, count)).transpose()?;
     let (places, _held) = places.unzip();
     let forms = Forms::new(texts, places);
