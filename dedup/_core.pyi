@@ -47,6 +47,12 @@ class Seen:
 
     def __init__(self, room: int) -> None: ...
 
+class Stop:
+    """Asks calls in other threads to end: each raises KeyboardInterrupt then."""
+
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+
 def sketch_texts(
     blob: Buffer,
     offsets: I64,
@@ -59,6 +65,7 @@ def sketch_texts(
     keep_forms: bool,
     threads: int,
     seen: Seen | None,
+    stop: Stop | None,
 ) -> tuple[memoryview, I64, U32, U32, U64, U64, U32, I64]:
     """All of the above in one pass, without keeping the full sets.
 
@@ -66,7 +73,8 @@ def sketch_texts(
     uint64[n, 2], band hashes uint64[bands, n], samples (of each hash below 2**(64 - sample_bits) the first 32 bits
     that it may have, ascending), their offsets). Without ``keep_forms`` every normal form is returned empty.
     A text whose normal form is empty or was ``seen`` before gets no sketch: 0 shingles, no sample, and its band hashes
-    are left out: those of the m others are the first bands * m values.
+    are left out: those of the m others are the first bands * m values. With ``stop`` this is what ends it, not Ctrl-C,
+    of which Python tells its main thread alone.
     """
 
 def overlaps(

@@ -42,13 +42,24 @@ class Kernel(Protocol):
     def seen(self, room: int) -> Any:
         """Digests of the normal forms that were sketched, none yet, in at most about so many bytes: for `sketch`."""
 
+    def stop(self) -> Stop | None:
+        """What asks calls of `sketch` in other threads to end; None where it belongs into the main thread."""
+
     def sketch(
-        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Any = None
+        self,
+        texts: Texts,
+        settings: Settings,
+        *,
+        threads: int,
+        keep_forms: bool = True,
+        seen: Any = None,
+        stop: Any = None,
     ) -> Sketches:
         """Everything a scan keeps of each text; with empty normal forms if they aren't to be kept.
 
         A text whose digest was ``seen`` gets no sketch, nor does one without tokens then; which one of several equal
-        texts of a batch gets it depends on threads.
+        texts of a batch gets it depends on threads. Once ``stop`` is set it ends with KeyboardInterrupt; without, it is
+        Ctrl-C that ends it.
         """
 
     def overlaps(self, normal: Texts, shingle: int, left: I64, right: I64, *, threads: int) -> tuple[U32, U32]:
@@ -75,6 +86,12 @@ class Kernel(Protocol):
     @property
     def lines_of(self) -> LinesOf | None:
         """Makes lines from columns; None where each is made in Python."""
+
+
+class Stop(Protocol):
+    """Asks calls to end."""
+
+    def set(self) -> None: ...
 
 
 class ReadRecords(Protocol):

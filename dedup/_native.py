@@ -54,13 +54,23 @@ class NativeKernel:
     def seen(self, room: int) -> _core.Seen:
         return _core.Seen(room)
 
+    def stop(self) -> _core.Stop:
+        return _core.Stop()
+
     def sketch(
-        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Any = None
+        self,
+        texts: Texts,
+        settings: Settings,
+        *,
+        threads: int,
+        keep_forms: bool = True,
+        seen: Any = None,
+        stop: Any = None,
     ) -> Sketches:
         a, b = permutations(settings.num_perm, settings.seed)
         bands, rows = settings.bands, settings.rows
         normal, offsets, tokens, shingles, exact, hashes, values, ends = _core.sketch_texts(
-            texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads, seen
+            texts.blob, texts.offsets, settings.shingle, a, b, bands, rows, SAMPLE_BITS, keep_forms, threads, seen, stop
         )
         count = texts.count if seen is None else int(np.count_nonzero(shingles))  # that have band hashes
         of_bands = Bands(hashes.reshape(-1)[: count * bands], np.array([0, count]), bands)

@@ -94,8 +94,18 @@ class ReferenceKernel:
     def seen(self, room: int) -> Seen:
         return Seen(room // Seen.BYTES)
 
+    def stop(self) -> None:
+        return None
+
     def sketch(
-        self, texts: Texts, settings: Settings, *, threads: int, keep_forms: bool = True, seen: Seen | None = None
+        self,
+        texts: Texts,
+        settings: Settings,
+        *,
+        threads: int,
+        keep_forms: bool = True,
+        seen: Seen | None = None,
+        stop: None = None,
     ) -> Sketches:
         normal, tokens = self.normal_forms(texts, threads=threads)
         exact = self.exact_digests(normal, threads=threads)

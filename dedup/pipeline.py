@@ -16,7 +16,7 @@ import numpy as np
 
 from dedup._arrays import Bools, Changed, Sketches, Texts
 from dedup._kernels import Kernel, load_kernel
-from dedup.beside import behind
+from dedup.beside import Abreast, behind
 from dedup.catalog import Catalog
 from dedup.cluster import greedy_pass
 from dedup.errors import SettingsError
@@ -40,6 +40,7 @@ MOST_THREADS = 1024
 T = TypeVar("T")
 LEAST_MEMORY = 1_000_000
 BATCH_BYTES = 8 << 20  # texts go through the kernel in batches of about this size
+ABREAST = 4  # batches at once, on several threads
 
 
 def scan(
@@ -140,17 +141,32 @@ class Engine:
             yield columns.finish(catalog.places(self.settings.text_fields[0]))
 
     def _sketches(self, batches: Iterable[Texts], stages: Stages, each: bool) -> Iterator[Sketches]:
-        """The sketches of each batch."""
+        """The sketches of each batch.
+
+        On several threads some batches are worked on side by side: at the end of one nobody waits for the next.
+        """
         seen = None if each else self.kernel.seen(self.room.digests)
-        kept = 0  # bytes of normal forms
-        for batch in batches:
+        stop = self.kernel.stop() if self.threads > 1 else None
+        forms = self.room.forms  # bytes that are left for them
+        with Abreast(1, int) if stop is None else Abreast[Sketches](ABREAST, stop.set) as abreast:
+            for batch in batches:
+                stages.step("sketch")
+                keep_forms = not batch.again or len(batch.blob) <= forms  # these needn't be made again
+                forms -= len(batch.blob) if keep_forms else 0
+                threads = max(1, self.threads // 2) if abreast else self.threads  # the first may be the only one
+                abreast.begin(
+                    partial(
+                        self.kernel.sketch, batch, self.settings,
+                        threads=threads, keep_forms=keep_forms, seen=seen, stop=stop,
+                    )
+                )  # fmt: skip
+                del batch
+                if abreast.full:
+                    yield abreast.take()
+                stages.step("read")
             stages.step("sketch")
-            keep_forms = not batch.again or kept + len(batch.blob) <= self.room.forms  # these needn't be made again
-            sketches = self.kernel.sketch(batch, self.settings, threads=self.threads, keep_forms=keep_forms, seen=seen)
-            kept += len(sketches.normal.blob)
-            yield sketches
-            del sketches  # before the next are made
-            stages.step("read")
+            while abreast:
+                yield abreast.take()
 
 
 def find_duplicates(

@@ -7,12 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from dedup.beside import ahead, behind
+from dedup.beside import Abreast, ahead, behind
 
 pytestmark = pytest.mark.once
 Make = Callable[[threading.Event], Generator[int, None, None]]
@@ -40,23 +41,23 @@ def test_items_come_in_their_order_and_a_fault_after_them(wanted: bool) -> None:
     assert found == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("wanted", "most"), [(False, 1), (True, 2)])
-def test_the_next_item_is_made_meanwhile_and_no_other(wanted: bool, most: int) -> None:
+@pytest.mark.parametrize(("wanted", "most"), [(False, 1), (True, 1), (True, 3)])
+def test_the_next_items_are_made_meanwhile_and_no_others(wanted: bool, most: int) -> None:
     made = threading.Event()
     seen: list[int] = []
 
     def make(_: threading.Event) -> Generator[int, None, None]:
         for number in range(9):
             seen.append(number)
-            if number == 1:
+            if number == most:
                 made.set()
             yield number
 
-    items = ahead(make, wanted=wanted)
+    items = ahead(make, wanted=wanted, most=most)
     assert next(items) == 0
     assert not wanted or made.wait(60)
     items.close()  # type: ignore[attr-defined]
-    assert seen == list(range(most))
+    assert seen == list(range(most + 1 if wanted else 1))
 
 
 def test_who_makes_items_is_told_that_nobody_wants_more_and_is_closed() -> None:
@@ -90,6 +91,52 @@ def test_one_who_does_not_listen_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
     items.close()  # type: ignore[attr-defined]
     assert not go_on.is_set(), "nobody has waited for it"
     go_on.set()
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_what_is_done_abreast_comes_out_in_the_order_in_which_it_was_begun(most: int) -> None:
+    last_began = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 4:
+            last_began.set()
+        assert number or most < 5 or last_began.wait(60), "all of them at once"
+        return number
+
+    found: list[int] = []
+    with Abreast[int](most, lambda: pytest.fail("nobody has given up")) as abreast:
+        for number in range(5):
+            abreast.begin(partial(work, number))
+            assert len(abreast) <= most
+            if abreast.full:
+                found.append(abreast.take())
+        assert len(abreast) == most - 1
+        while abreast:
+            found.append(abreast.take())
+    assert found == list(range(5))
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_fault_comes_in_its_turn_and_ends_the_others(most: int) -> None:
+    stopped = threading.Event()
+    ends: list[bool] = []
+
+    def work(number: int) -> int:
+        if number == 1:
+            raise OSError("gone")
+        if number == 2:
+            ends.append(stopped.wait(60))
+        return number
+
+    found: list[int] = []
+    with pytest.raises(OSError, match="gone"), Abreast[int](most, stopped.set) as abreast:
+        for number in range(3):
+            abreast.begin(partial(work, number))
+            if abreast.full:
+                found.append(abreast.take())
+        while abreast:
+            found.append(abreast.take())
+    assert found == [0] and ends == ([True] if most > 1 else [])
 
 
 @pytest.mark.parametrize("wanted", [False, True])
@@ -153,20 +200,27 @@ def pressed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("pressed")
 def test_a_step_that_has_just_begun_is_waited_for() -> None:
-    closed, done = threading.Event(), list[int]()
+    begun, closed, done = threading.Event(), threading.Event(), list[int]()
 
     def make(stop: threading.Event) -> Generator[bool, None, None]:
+        begun.set()
         try:
             yield stop.wait(60)
         finally:
             closed.set()
 
-    with pytest.raises(KeyboardInterrupt):
-        next(ahead(make))
-    assert closed.is_set()
+    for _ in range(20):
+        with pytest.raises(KeyboardInterrupt):
+            next(ahead(make))
+        assert closed.is_set() == begun.is_set(), "or it was told before it began"
     with pytest.raises(KeyboardInterrupt):
         behind(iter([1, 2]), done.append)
     assert done == [1]
+    told = threading.Event()
+    ended: list[bool] = []
+    with pytest.raises(KeyboardInterrupt), Abreast[None](2, told.set) as abreast:
+        abreast.begin(lambda: ended.append(told.wait(60)))
+    assert ended == [True]
 
 
 def interrupted_after(steps: int, work: Callable[[], object]) -> bool:
@@ -193,7 +247,7 @@ def interrupted_after(steps: int, work: Callable[[], object]) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="one who waits for ever can't be called")
-@pytest.mark.parametrize("way", ["ahead", "behind"])
+@pytest.mark.parametrize("way", ["ahead", "behind", "abreast"])
 def test_ctrl_c_at_any_step_ends_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever, whatever was about to be done."""
     monkeypatch.setattr("dedup.beside._PATIENCE", 0.01)
@@ -204,8 +258,13 @@ def test_ctrl_c_at_any_step_ends_it(way: str, monkeypatch: pytest.MonkeyPatch) -
     def work() -> None:
         if way == "ahead":
             assert list(ahead(numbers([]))) == [0, 1, 2]
-        else:
+        elif way == "behind":
             behind([1, 2], lambda _: None)
+        else:
+            with Abreast[int](2, lambda: None) as abreast:
+                abreast.begin(lambda: 1)
+                abreast.begin(lambda: 2)
+                assert [abreast.take(), abreast.take()] == [1, 2]
 
     count = 1
     handler = signal.signal(signal.SIGALRM, too_long)

@@ -387,6 +387,24 @@ def _offsets(*values: int) -> np.ndarray[Any, Any]:
     return np.array(values, np.int64)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_can_be_asked_to_end(threads: int) -> None:
+    """A call in another thread, which Ctrl-C doesn't reach, ends once it is asked to; until then it is as any other."""
+    if len(KERNELS) < 2:
+        pytest.skip("the native kernel is not installed, or not asked for")
+    reference, native = KERNELS
+    assert reference.stop() is None
+    stop = native.stop()
+    assert stop is not None
+    batch = Texts.of(["one two three four five six", "", "seven eight"])
+    assert same(
+        native.sketch(batch, Settings(), threads=threads, stop=stop), reference.sketch(batch, Settings(), threads=1)
+    )
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        native.sketch(batch, Settings(), threads=threads, stop=stop)
+
+
 @pytest.mark.parametrize(
     ("blob", "offsets", "threads"),
     [

@@ -18,7 +18,7 @@ from dedup.readers.names import to_fs
 from dedup.readers.unpack import UNPACKERS, Damaged, Limits, within
 
 BUFFER = 1 << 20
-_STEP = 1 << 17  # bytes that are read at once, hashed and kept before they leave the processor's cache
+_STEP = 1 << 19  # bytes that are read at once, hashed and kept before they leave the processor's cache
 
 # O_NONBLOCK: opening a FIFO must not wait for a writer, nor reading a strange file of /proc for data.
 _FLAGS = os.O_RDONLY

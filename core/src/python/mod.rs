@@ -24,6 +24,7 @@ use crate::sketch::{self, Columns, Settings};
 use crate::spare;
 use crate::stages;
 use crate::texts::{SharedBytes, Source, Texts};
+use crate::threads::Cancel;
 
 #[pyfunction]
 fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -158,6 +159,22 @@ impl Seen {
     }
 }
 
+/// Asks calls in other threads to end.
+#[pyclass(frozen, module = "dedup._core")]
+struct Stop(Cancel);
+
+#[pymethods]
+impl Stop {
+    #[new]
+    fn new() -> Stop {
+        Stop(Cancel::new())
+    }
+
+    fn set(&self) {
+        self.0.set();
+    }
+}
+
 type Sketches<'py> = (
     Bound<'py, PyMemoryView>,
     Array<'py>,
@@ -184,6 +201,7 @@ fn sketch_texts<'py>(
     keep_forms: bool,
     threads: i64,
     seen: Option<Bound<'py, Seen>>,
+    stop: Option<Bound<'py, Stop>>,
 ) -> PyResult<Sketches<'py>> {
     let blob = Blob::new("blob", &blob)?;
     let (texts, workers) = (blob.texts(&offsets)?, workers(threads)?);
@@ -205,9 +223,11 @@ fn sketch_texts<'py>(
         digests: digests.values(),
         bands: hashes.values(),
     };
-    let (forms, samples) = run(py, texts.total() + 64 * count, |cancel| {
-        sketch::sketch_texts(&texts, settings, columns, &workers, cancel)
-    })?;
+    let work = |cancel: &Cancel| sketch::sketch_texts(&texts, settings, columns, &workers, cancel);
+    let (forms, samples) = match stop.as_ref().map(|stop| &stop.get().0) {
+        Some(stop) => py.detach(|| work(stop)).map_err(raised)?,
+        None => run(py, texts.total() + 64 * count, work)?,
+    };
     let (normal, ends) = blobs::texts(py, forms)?;
     let (values, sample_ends) = blobs::samples(py, samples)?;
     let columns = (tokens.array, shingles.array, digests.array, hashes.array);
@@ -332,6 +352,6 @@ mod _core {
     #[pymodule_export]
     use super::{
         band_hashes, build_info, collapse, exact_digests, minhash, normal_forms, overlaps,
-        shingle_hashes, sketch_texts, Seen,
+        shingle_hashes, sketch_texts, Seen, Stop,
     };
 }
