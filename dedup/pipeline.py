@@ -137,10 +137,11 @@ class Engine:
         """
         columns = SketchColumns(self.settings.bands, self.room)
         with columns.forms, closing(batches):
-            behind(self._sketches(batches, stages, each), columns.append, wanted=self.threads > 1)
+            with closing(self._sketches(batches, stages, each)) as made:
+                behind(made, columns.append, wanted=self.threads > 1)
             yield columns.finish(catalog.places(self.settings.text_fields[0]))
 
-    def _sketches(self, batches: Iterable[Texts], stages: Stages, each: bool) -> Iterator[Sketches]:
+    def _sketches(self, batches: Iterable[Texts], stages: Stages, each: bool) -> Generator[Sketches, None, None]:
         """The sketches of each batch.
 
         On several threads some batches are worked on side by side: at the end of one nobody waits for the next.

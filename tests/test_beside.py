@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
+import dedup
+from dedup import Settings
+from dedup._arrays import Sketches, Texts
 from dedup.beside import Abreast, ahead, behind
+from dedup.errors import OutputError
+from dedup.sketch import SketchColumns
 
 pytestmark = pytest.mark.once
 Make = Callable[[threading.Event], Generator[int, None, None]]
@@ -276,3 +281,26 @@ def test_ctrl_c_at_any_step_ends_it(way: str, monkeypatch: pytest.MonkeyPatch) -
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
     assert count > 100, "it was interrupted at each of its steps"
+
+
+def test_when_sketches_can_not_be_kept_no_more_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever holds on to the error, and with it to all that went on, doesn't keep other threads at work."""
+    native = pytest.importorskip("dedup._native", exc_type=ImportError)
+    stops: list[Any] = []
+
+    class Watched(native.NativeKernel):  # type: ignore[misc, name-defined]
+        def stop(self) -> Any:
+            stops.append(super().stop())
+            return stops[-1]
+
+    def full(columns: SketchColumns, batch: Sketches) -> None:
+        raise OutputError("no room")
+
+    monkeypatch.setattr("dedup.pipeline.load_kernel", Watched)
+    monkeypatch.setattr("dedup.pipeline.BATCH_BYTES", 1)
+    monkeypatch.setattr(SketchColumns, "append", full)
+    with pytest.raises(OutputError, match="no room"):
+        dedup.find_duplicates(["one", "two", "three", "four", "five", "six", "seven"], threads=2)
+    (stop,) = stops
+    with pytest.raises(KeyboardInterrupt):
+        Watched().sketch(Texts.of(["another"]), Settings(), threads=1, stop=stop)
