@@ -10,20 +10,19 @@ use crate::threads::{Cancel, Workers};
 pub fn buckets(corpus: &Corpus, workers: &Workers, cancel: &Cancel) -> Result<Keys, Cancelled> {
     let mut different = Different::default();
     let _told = HereAndThere::new(corpus.bands.hashes); // what is read of a batch is a small part of it
-    let bands: Vec<usize> = (0..corpus.bands.count).collect();
-    for some in bands.chunks(workers.count()) {
-        let groups = workers.map(some.to_vec(), Vec::new, |keyed, band| match cancel.is_set() {
-            true => Err(Cancelled),
-            false => Ok(shared_buckets(corpus, band, keyed)),
-        })?;
-        for (members, ends) in groups {
-            let mut first = 0usize;
-            for end in ends {
-                different.add(&members[first..end as usize]);
-                first = end as usize;
-            }
+    let look = |keyed: &mut _, band, _| match cancel.is_set() {
+        true => Err(Cancelled),
+        false => Ok(shared_buckets(corpus, band, keyed)),
+    };
+    let settle = |_: &mut _, _, (members, ends): (Vec<u32>, Vec<u32>)| {
+        let mut first = 0usize;
+        for end in ends {
+            different.add(&members[first..end as usize]);
+            first = end as usize;
         }
-    }
+        Ok(())
+    };
+    workers.in_turn(corpus.bands.count, workers.count(), Vec::new, look, settle)?;
     let Different { members, ends, .. } = different;
     let mut starts = vec![0usize; corpus.count() + 1];
     members.iter().for_each(|&rank| starts[rank as usize + 1] += 1);
