@@ -82,7 +82,7 @@ def kinds_of(text: str) -> bytes:
     kinds: NDArray[np.uint8] = _KINDS.take(points)
     new = points[kinds == 0]
     if len(new):
-        for point in np.unique(new).tolist():
+        for point in set(new.tolist()):  # `np.unique` would load masked arrays first
             _KINDS[point] = ord(kind(chr(point)))
         kinds = _KINDS.take(points)
     return kinds.tobytes()
