@@ -104,10 +104,23 @@ class Outcome:
 
     def empty_ids(self) -> Iterator[str]:
         """Ids of the documents without a token, by id."""
+        return chain.from_iterable(map(self.catalog.id, rows.tolist()) for rows in self._empty())
+
+    def empty_lines(self) -> Iterator[Buffer]:
+        """Their lines of a result file, some at a time."""
+        for rows in self._empty():
+            lines = None
+            lines_of = None if self.kernel is None else self.kernel.lines_of
+            if lines_of is not None and (spots := self.catalog.spot_columns(rows)) is not None:
+                kinds, ids = np.zeros(len(rows), np.uint8), ("text", [spots.ids, *spots.bounds])
+                lines = lines_of(kinds, [(b'{"type":"empty","id":', 0, b"}\n")], [ids], threads=self.threads)
+            yield from map(_empty_line, map(self.catalog.id, rows.tolist())) if lines is None else lines
+
+    def _empty(self) -> Iterator[I64]:
+        """Rows of the documents without a token, by id, some at a time."""
         rows = np.flatnonzero(self.unique.rank_of < 0)
         order = keep_order(rows, self.shingles, self.tokens, self.catalog.ids())  # by id: they are equally small
-        for part in np.split(rows[order], range(_AT_ONCE, len(rows), _AT_ONCE)):
-            yield from map(self.catalog.id, part.tolist())
+        return iter(np.split(rows[order], range(_AT_ONCE, len(rows), _AT_ONCE)) if len(rows) else [])
 
     def clusters(self) -> Iterator[Cluster]:
         """Every cluster, in keep order of the kept document; drops by relation, score and id."""
@@ -260,6 +273,10 @@ class Outcome:
             return repeat(None, len(rows))
         times = map(self.catalog.time, rows.tolist())
         return (None if time is None or not isfinite(time) else time for time in times)
+
+
+def _empty_line(id: str) -> bytes:
+    return encode_line({"type": "empty", "id": id})
 
 
 def _record(spot: Spot, tokens: int, shingles: int, time: float | None) -> dict[str, Any]:

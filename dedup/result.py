@@ -158,7 +158,9 @@ class Result:
         """The result file's lines (docs/result-format.md) as dictionaries, from header to summary."""
         yield from self._before()
         yield from self._outcome.records()
-        yield from self._after()
+        yield from self._notes()
+        yield from ({"type": "empty", "id": id} for id in self._outcome.empty_ids())
+        yield from self._end()
 
     def _before(self) -> Iterator[dict[str, Any]]:
         """The records before those of clusters."""
@@ -174,14 +176,15 @@ class Result:
         }
         yield from map(_input_record, self.inputs)
 
-    def _after(self) -> Iterator[dict[str, Any]]:
+    def _notes(self) -> Iterator[dict[str, Any]]:
         """The records after those of clusters."""
         for skipped in self.skipped:
             yield {"type": "skipped", **_without_none(skipped)}
         for decoded in self.decoded:
             yield {"type": "decoded", **_without_none(decoded)}
-        for id in self._outcome.empty_ids():
-            yield {"type": "empty", "id": id}
+
+    def _end(self) -> Iterator[dict[str, Any]]:
+        """The records after those of documents without a token."""
         for limit in self.limits:
             yield {"type": "limit", **_without_none(limit)}
         yield {"type": "summary", **self.summary}
@@ -199,7 +202,9 @@ class Result:
         """The result file, some lines at a time."""
         yield from map(encode_line, self._before())
         yield from self._outcome.lines()
-        yield from map(encode_line, self._after())
+        yield from map(encode_line, self._notes())
+        yield from self._outcome.empty_lines()
+        yield from map(encode_line, self._end())
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the result file: afterwards ``path`` is what it was, or whole.

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup
+from dedup._kernels import load_kernel
 from dedup.model import Relation
 from dedup.overview import Overview
 from dedup.report.style import Style
@@ -56,7 +57,7 @@ def check_overview(result: dedup.Result) -> None:
 @given(st.data(), st.lists(IDS, min_size=4, max_size=40, unique=True))
 def test_documents_with_any_id(data: st.DataObject, ids: list[str]) -> None:
     numbers = [data.draw(st.integers(0, len(ids) // 2 - 1)) for _ in ids[2:]]
-    texts = [prose(number, 40 + number % 3) for number in (0, 0, *numbers)]
+    texts = [prose(number, 40 + number % 3) if number % 4 < 3 else "?" * number for number in (0, 0, *numbers)]
     keep = data.draw(st.sampled_from(["longest", "first", "newest"]))
     documents = [
         dedup.Document(id, text, time=position / 3) for position, (id, text) in enumerate(zip(ids, texts, strict=True))
@@ -78,7 +79,20 @@ def test_lines_rows_and_files(tmp_path: Path) -> None:
 
 def test_more_documents_than_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dedup.outcome._AT_ONCE", 7)
-    check(dedup.find_duplicates([prose(number % 9, 30) for number in range(60)]))
+    check(dedup.find_duplicates([prose(number % 9, 30) if number % 3 else "" for number in range(90)]))
+
+
+@pytest.mark.once
+def test_lines_of_empty_documents_are_made_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be millions of them, and a call of Python for each takes longer than all else."""
+    if load_kernel().lines_of is None:
+        pytest.skip("the reference kernel makes each line in Python")
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"text": " " * number}) + "\n" for number in range(50)))
+    result = dedup.scan(tmp_path / "r.jsonl")
+    wanted = [encode_line({"type": "empty", "id": id}) for id in result.empty_ids]
+    assert len(wanted) == 50
+    monkeypatch.setattr("dedup.catalog.Catalog.id", lambda *_: pytest.fail("one by one"))
+    assert [line for line in result.lines() if b'"empty","id"' in line] == wanted
 
 
 @pytest.mark.once
